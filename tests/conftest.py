@@ -1,0 +1,88 @@
+"""Shared by all tests: what to do when a tool or a folder is absent, and how to run hilbench."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+REQUIRE_ALL = "all" in os.environ.get("HILBENCH_REQUIRE", "").split(",")
+
+
+def _absent(text: str) -> None:
+    """Skip, or fail where HILBENCH_REQUIRE=all says that nothing may be missing."""
+    if REQUIRE_ALL:
+        pytest.fail(f"HILBENCH_REQUIRE=all, and {text}")
+    pytest.skip(text)
+
+
+def require_tool(name: str, package: str) -> str:
+    """Path of a program, or skip with the line that installs it."""
+    path = shutil.which(name)
+    if path is None:
+        _absent(f"{name} is missing: apt-get install {package}")
+    assert path is not None
+    return path
+
+
+def require_module(name: str, extra: str) -> None:
+    """Skip unless a Python package of an extra is there."""
+    if find_spec(name) is None:
+        _absent(f"{name} is missing: pip install 'hilbench[{extra}]'")
+
+
+def require_shared(name: str) -> Path:
+    """A file of the data folder beside the clone; its absence is never a failure."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"{name} needs the data folder beside the clone")
+    return path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a hilbench process ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+
+def hilbench(
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    timeout_s: float = 120,
+) -> Outcome:
+    """Run the command as a user would, in a process of its own."""
+    process = subprocess.run(
+        [sys.executable, "-m", "hilbench", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    return Outcome(process.returncode, process.stdout, process.stderr)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own lab and catalogue must not leak into tests."""
+    for name in ("HILBENCH_BOARDS", "HILBENCH_LAB", "HILBENCH_VIRTUAL_FAULTS"):
+        monkeypatch.delenv(name, raising=False)
