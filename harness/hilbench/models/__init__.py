@@ -1,0 +1,48 @@
+"""Models: ``.tflite`` to graph, memory plan and image, and the reference interpreter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hilbench.models.graph import Graph, Operator, Tensor
+from hilbench.models.lowering import lower
+from hilbench.models.packer import Image, OpReport, fits, pack
+from hilbench.models.reference import Reference, run_reference, run_tensors
+from hilbench.models.tflite import parse, read
+
+__all__ = [
+    "Graph",
+    "Image",
+    "OpReport",
+    "Operator",
+    "Reference",
+    "Tensor",
+    "fits",
+    "load",
+    "loads",
+    "pack",
+    "run_reference",
+    "run_tensors",
+]
+
+
+def load(path: Path) -> Graph:
+    """Read and check a .tflite file.
+
+    Raises
+    ------
+    UnsupportedOp
+        The engine lacks an operator, type or option; the message names it.
+    ModelError
+        The file can't be read, is malformed, or contradicts itself.
+    """
+    graph = read(path)
+    lower(graph)
+    return graph
+
+
+def loads(content: bytes, name: str = "") -> Graph:
+    """:func:`load` from bytes."""
+    graph = parse(content, name)
+    lower(graph)
+    return graph

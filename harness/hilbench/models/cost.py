@@ -1,0 +1,31 @@
+"""What an operator costs, whatever runs it: multiply-accumulates and weight bytes."""
+
+from __future__ import annotations
+
+import math
+
+from hilbench.models.graph import Graph
+from hilbench.models.lowering import Step
+from hilbench.schema import image
+from hilbench.schema.image import Opcode
+
+
+def macs(graph: Graph, step: Step) -> int:
+    """Multiply-accumulates of one inference, padding counted as if computed.
+
+    Convolutions and fully connected layers only; pools, sums and softmax count 0.
+    """
+    if step.opcode not in (Opcode.CONV_2D, Opcode.DEPTHWISE_CONV_2D, Opcode.FULLY_CONNECTED):
+        return 0
+    assert isinstance(step.params, image.Conv)
+    outputs = graph.tensors[step.output].elements
+    shape = graph.tensors[step.inputs[1]].shape
+    if step.opcode == Opcode.DEPTHWISE_CONV_2D:
+        return outputs * math.prod(shape[1:3])
+    return outputs * math.prod(shape[1:])
+
+
+def weight_bytes(graph: Graph, step: Step) -> int:
+    """Constant data that the operator reads, bias included, bytes."""
+    constants = (graph.tensors[i] for i in step.inputs if i != -1)
+    return sum(tensor.bytes for tensor in constants if tensor.data is not None)

@@ -1,0 +1,181 @@
+"""What a model file says: frozen dataclasses, no behaviour beyond simple questions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.quantization import Activation
+
+#: Bytes of an element, for the types that the engine knows.
+ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4, "float32": 4}
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A tensor.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+        Dimensions, NHWC; a dynamic batch is read as 1.
+    dtype : str
+        ``int8``, ``float32``, ...: numpy's name where numpy has the type.
+    scales : tuple of float
+        Quantization scales: none, one, or one per slice of ``quantized_dimension``.
+    zero_points : tuple of int
+        As many as scales.
+    quantized_dimension : int
+    data : ndarray or None
+        Constant data in ``shape``; None = computed or fed.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    quantized_dimension: int = 0
+    data: NDArray[np.generic] | None = None
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the data, bytes."""
+        return self.elements * ELEMENT_BYTES[self.dtype]
+
+    @property
+    def scale(self) -> float:
+        """The scale of the whole tensor; 0 = not quantized, or per channel."""
+        return self.scales[0] if len(self.scales) == 1 else 0.0
+
+    @property
+    def zero_point(self) -> int:
+        """The zero point of the whole tensor; 0 = not quantized, or per channel."""
+        return self.zero_points[0] if len(self.zero_points) == 1 else 0
+
+
+@dataclass(frozen=True)
+class ConvOptions:
+    """Options of CONV_2D and DEPTHWISE_CONV_2D."""
+
+    same_padding: bool
+    stride_h: int = 1
+    stride_w: int = 1
+    dilation_h: int = 1
+    dilation_w: int = 1
+    depth_multiplier: int = 1
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class FullyConnectedOptions:
+    """Options of FULLY_CONNECTED."""
+
+    activation: Activation = Activation.NONE
+    keep_num_dims: bool = False
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """Options of AVERAGE_POOL_2D and MAX_POOL_2D."""
+
+    same_padding: bool
+    filter_h: int
+    filter_w: int
+    stride_h: int = 1
+    stride_w: int = 1
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class SoftmaxOptions:
+    """Options of SOFTMAX."""
+
+    beta: float = 1.0
+
+
+@dataclass(frozen=True)
+class AddOptions:
+    """Options of ADD."""
+
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class ReshapeOptions:
+    """Options of RESHAPE: the new shape, empty when a tensor gives it."""
+
+    new_shape: tuple[int, ...] = ()
+
+
+Options = (
+    ConvOptions | FullyConnectedOptions | PoolOptions | SoftmaxOptions | AddOptions | ReshapeOptions
+)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator: ``opcode`` is TensorFlow Lite's name, -1 in ``inputs`` = absent."""
+
+    opcode: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Options
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A model: one subgraph, operators in execution order.
+
+    ``digest`` is the SHA-256 of the file, hex; empty for a graph that was not read from one.
+    """
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    input_indices: tuple[int, ...]
+    output_indices: tuple[int, ...]
+    digest: str = ""
+    name: str = ""
+    file_bytes: int = 0
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Input tensors, in order."""
+        return tuple(self.tensors[i] for i in self.input_indices)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """Output tensors, in order."""
+        return tuple(self.tensors[i] for i in self.output_indices)
+
+    @property
+    def vector_bytes(self) -> int:
+        """All inputs together, bytes."""
+        return sum(tensor.bytes for tensor in self.inputs)
+
+    @property
+    def output_bytes(self) -> int:
+        """All outputs together, bytes."""
+        return sum(tensor.bytes for tensor in self.outputs)
+
+    @property
+    def scheme(self) -> str:
+        """``f32``, ``w8a8`` (weights per channel), or ``w8a8-tensor`` (all per tensor)."""
+        if self.inputs[0].dtype == "float32":
+            return "f32"
+        weights = [self.tensors[op.inputs[1]] for op in self.operators if is_weighted(op)]
+        return "w8a8" if any(len(w.scales) > 1 for w in weights) else "w8a8-tensor"
+
+
+def is_weighted(operator: Operator) -> bool:
+    """Whether the operator has weights."""
+    return operator.opcode in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")

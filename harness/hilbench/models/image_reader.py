@@ -1,0 +1,106 @@
+"""Reads an image back into records: for tests, and for showing what an image holds."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.errors import ModelError
+from hilbench.models.packer import CRC_START
+from hilbench.schema import image
+
+_KINDS = {
+    image.Dtype.INT8: "<i1",
+    image.Dtype.INT16: "<i2",
+    image.Dtype.INT32: "<i4",
+    image.Dtype.FLOAT32: "<f4",
+}
+_PARAMS: dict[int, type[image.Conv | image.Pool | image.Softmax | image.Add] | None] = {
+    image.Opcode.CONV_2D: image.Conv,
+    image.Opcode.DEPTHWISE_CONV_2D: image.Conv,
+    image.Opcode.FULLY_CONNECTED: image.Conv,
+    image.Opcode.AVERAGE_POOL_2D: image.Pool,
+    image.Opcode.MAX_POOL_2D: image.Pool,
+    image.Opcode.SOFTMAX: image.Softmax,
+    image.Opcode.ADD: image.Add,
+    image.Opcode.RESHAPE: None,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ImageRecords:
+    """An image, taken apart.
+
+    ``constants`` maps tensor numbers to arrays of shape ``dims``; ``params`` has one entry per op.
+    """
+
+    header: image.Header
+    tensors: tuple[image.Tensor, ...]
+    ops: tuple[image.Op, ...]
+    params: tuple[image.Conv | image.Pool | image.Softmax | image.Add | None, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    constants: dict[int, NDArray[np.generic]]
+
+
+def read_image(content: bytes) -> ImageRecords:
+    """Take an image apart.
+
+    Raises
+    ------
+    ModelError
+        Magic, version, size or CRC is wrong.
+    """
+    size = image.Header.STRUCT.size
+    if len(content) < size:
+        raise ModelError("an image shorter than its header")
+    header = image.Header.unpack(content[:size])
+    if (header.magic, header.version) != (image.MAGIC, image.VERSION):
+        raise ModelError("not an image of this version")
+    if header.image_bytes != len(content) or zlib.crc32(content[CRC_START:]) != header.crc:
+        raise ModelError("an image whose size or CRC is wrong")
+    tensors = tuple(
+        image.Tensor.unpack(part)
+        for part in _records(content, header.tensors_offset, header.tensor_count, image.Tensor)
+    )
+    ops = tuple(
+        image.Op.unpack(part)
+        for part in _records(content, header.ops_offset, header.op_count, image.Op)
+    )
+    io = np.frombuffer(
+        content, "<u2", header.input_count + header.output_count, header.io_offset
+    ).tolist()
+    return ImageRecords(
+        header=header,
+        tensors=tensors,
+        ops=ops,
+        params=tuple(_params(content, op) for op in ops),
+        inputs=tuple(io[: header.input_count]),
+        outputs=tuple(io[header.input_count :]),
+        constants={
+            number: np.frombuffer(
+                content, _KINDS[image.Dtype(t.dtype)], int(np.prod(t.dims)), t.offset
+            ).reshape(t.dims)
+            for number, t in enumerate(tensors)
+            if t.storage == image.Storage.CONSTANT
+        },
+    )
+
+
+def _records(
+    content: bytes, offset: int, count: int, kind: type[image.Tensor | image.Op]
+) -> list[bytes]:
+    size = kind.STRUCT.size
+    return [content[offset + i * size : offset + (i + 1) * size] for i in range(count)]
+
+
+def _params(
+    content: bytes, op: image.Op
+) -> image.Conv | image.Pool | image.Softmax | image.Add | None:
+    kind = _PARAMS[op.opcode]
+    if kind is None:
+        return None
+    return kind.unpack(content[op.params_offset : op.params_offset + op.params_bytes])

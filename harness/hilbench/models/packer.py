@@ -1,0 +1,277 @@
+"""Packs a graph into an image (schema/image.toml): what the device executes."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.errors import ImageTooLarge
+from hilbench.models import cost
+from hilbench.models.graph import ELEMENT_BYTES, Graph, Tensor
+from hilbench.models.lowering import Int32, Step, lower
+from hilbench.models.plan import align, plan
+from hilbench.schema import image
+
+_DTYPES = {
+    "int8": image.Dtype.INT8,
+    "int16": image.Dtype.INT16,
+    "int32": image.Dtype.INT32,
+    "float32": image.Dtype.FLOAT32,
+}
+#: The header's CRC covers everything from here on.
+CRC_START = 16
+
+
+@dataclass(frozen=True)
+class OpReport:
+    """One operator, for reports: its name, cost and output."""
+
+    name: str
+    macs: int
+    weight_bytes: int
+    output: str
+    output_shape: tuple[int, ...]
+    output_offset: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """A packed model.
+
+    Attributes
+    ----------
+    bytes : bytes
+        The image, its length a multiple of 16.
+    crc : int
+        CRC-32 as in its header.
+    arena_bytes, vector_bytes, output_bytes : int
+        Arena needed; all inputs, all outputs together.
+    ops : tuple of OpReport
+    model_digest : str
+        SHA-256 of the .tflite file, hex.
+    """
+
+    bytes: bytes
+    crc: int
+    arena_bytes: int
+    vector_bytes: int
+    output_bytes: int
+    ops: tuple[OpReport, ...]
+    model_digest: str
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(op.macs for op in self.ops)
+
+
+def pack(graph: Graph, *, reference_kernels: bool = False) -> Image:
+    """Pack a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+    reference_kernels : bool
+        Ask the engine for its reference kernels instead of its best ones.
+
+    Raises
+    ------
+    ModelError
+        See :func:`hilbench.models.load`.
+    """
+    steps = lower(graph)
+    scratch = [0] * len(steps)
+    layout = plan(graph, steps, scratch)
+    writer = _Writer(graph)
+    ops = [
+        writer.operator(step, int(reference_kernels), layout.scratch_offsets[i], align(scratch[i]))
+        for i, step in enumerate(steps)
+    ]
+    io = [writer.index(i) for i in (*graph.input_indices, *graph.output_indices)]
+    content, crc = writer.assemble(ops, io, layout.offsets, layout.arena_bytes)
+    return Image(
+        bytes=content,
+        crc=crc,
+        arena_bytes=layout.arena_bytes,
+        vector_bytes=graph.vector_bytes,
+        output_bytes=graph.output_bytes,
+        ops=tuple(_report(graph, step, layout.offsets) for step in steps),
+        model_digest=graph.digest,
+    )
+
+
+def fits(
+    packed: Image, *, slot_bytes: int, arena_capacity: int, vector_buffer_bytes: int | None = None
+) -> None:
+    """Check an image against a device's memories.
+
+    Parameters
+    ----------
+    packed : Image
+    slot_bytes : int
+        Room for the image, flash (or RAM where it is uploaded), bytes.
+    arena_capacity : int
+        Arena that the firmware reserves, bytes.
+    vector_buffer_bytes : int, optional
+        Memory that holds vectors outside the arena, bytes.
+
+    Raises
+    ------
+    ImageTooLarge
+        Says which memory lacks how many bytes.
+    """
+    lacks = []
+    for what, need, have in (
+        ("flash for the image", len(packed.bytes), slot_bytes),
+        ("RAM for the arena", packed.arena_bytes, arena_capacity),
+        ("RAM for one vector", packed.vector_bytes, vector_buffer_bytes),
+    ):
+        if have is not None and need > have:
+            lacks.append(f"{need - have} bytes of {what} (needs {need}, has {have})")
+    if lacks:
+        raise ImageTooLarge(
+            f"the model does not fit: it lacks {'; '.join(lacks)}",
+            hint="Nothing was flashed. Use a smaller model or a board with more memory.",
+        )
+
+
+def _report(graph: Graph, step: Step, offsets: dict[int, int]) -> OpReport:
+    output = graph.tensors[step.output]
+    return OpReport(
+        name=graph.operators[step.index].opcode,
+        macs=cost.macs(graph, step),
+        weight_bytes=cost.weight_bytes(graph, step),
+        output=output.name,
+        output_shape=output.shape,
+        output_offset=offsets[step.output],
+        output_bytes=output.bytes,
+    )
+
+
+class _Writer:
+    """Collects tensors, constants and parameters, then lays them out."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.tensors: list[tuple[Tensor, int]] = []  # tensor, its index in the graph or -1
+        self._number: dict[int, int] = {}
+
+    def index(self, graph_index: int) -> int:
+        """Image index of a tensor of the graph; -1 becomes no_tensor."""
+        if graph_index == -1:
+            return image.NO_TENSOR
+        if graph_index not in self._number:
+            self._number[graph_index] = len(self.tensors)
+            self.tensors.append((self.graph.tensors[graph_index], graph_index))
+        return self._number[graph_index]
+
+    def table(self, name: str, values: Int32 | None) -> int:
+        """Image index of a new int32 constant; None becomes no_tensor."""
+        if values is None:
+            return image.NO_TENSOR
+        self.tensors.append((Tensor(name, values.shape, "int32", data=values), -1))
+        return len(self.tensors) - 1
+
+    def operator(
+        self, step: Step, variant: int, scratch_offset: int, scratch_bytes: int
+    ) -> tuple[image.Op, bytes]:
+        """Record (its params_offset still 0) and parameter bytes of a step."""
+        slots = [self.index(i) for i in step.inputs]
+        if step.multiplier is not None:
+            slots += [self.table("multiplier", step.multiplier), self.table("shift", step.shift)]
+        slots += [image.NO_TENSOR] * (image.OP_INPUTS - len(slots))
+        params = b"" if step.params is None else step.params.pack()
+        record = image.Op(
+            opcode=step.opcode,
+            variant=variant,
+            inputs=(slots[0], slots[1], slots[2], slots[3], slots[4], slots[5]),
+            output=self.index(step.output),
+            reserved=0,
+            params_offset=0,
+            params_bytes=len(params),
+            scratch_offset=scratch_offset,
+            scratch_bytes=scratch_bytes,
+        )
+        return record, params
+
+    def assemble(
+        self,
+        ops: list[tuple[image.Op, bytes]],
+        io: list[int],
+        offsets: dict[int, int],
+        arena_bytes: int,
+    ) -> tuple[bytes, int]:
+        """The image and its CRC."""
+        tensors_at = align(image.Header.STRUCT.size)
+        ops_at = align(tensors_at + len(self.tensors) * image.Tensor.STRUCT.size)
+        io_at = align(ops_at + len(ops) * image.Op.STRUCT.size)
+        body = bytearray(align(io_at + 2 * len(io)))
+        body[io_at : io_at + 2 * len(io)] = np.array(io, "<u2").tobytes()
+        for number, (op, params) in enumerate(ops):
+            record = image.Op(**{**op.__dict__, "params_offset": _append(body, params)})
+            _store(body, ops_at + number * image.Op.STRUCT.size, record.pack())
+        for number, (tensor, graph_index) in enumerate(self.tensors):
+            if tensor.data is None:
+                record_bytes = _tensor_record(tensor, offsets[graph_index])
+            else:
+                record_bytes = _tensor_record(tensor, _append(body, _constant(tensor.data)))
+            _store(body, tensors_at + number * image.Tensor.STRUCT.size, record_bytes)
+        digest = self.graph.digest[:32] or "0" * 32
+        header = image.Header(
+            magic=image.MAGIC,
+            version=image.VERSION,
+            header_bytes=image.Header.STRUCT.size,
+            image_bytes=len(body),
+            crc=0,
+            arena_bytes=arena_bytes,
+            tensors_offset=tensors_at,
+            ops_offset=ops_at,
+            io_offset=io_at,
+            tensor_count=len(self.tensors),
+            op_count=len(ops),
+            input_count=len(self.graph.input_indices),
+            output_count=len(self.graph.output_indices),
+            model_digest=bytes.fromhex(digest),
+        )
+        _store(body, 0, header.pack())
+        crc = zlib.crc32(bytes(body[CRC_START:]))
+        body[12:16] = crc.to_bytes(4, "little")
+        return bytes(body), crc
+
+
+def _append(body: bytearray, block: bytes) -> int:
+    """Add an aligned block at the end; returns its offset, 0 for an empty one."""
+    if not block:
+        return 0
+    at = len(body)
+    body += block + bytes(align(len(block)) - len(block))
+    return at
+
+
+def _store(body: bytearray, at: int, block: bytes) -> None:
+    body[at : at + len(block)] = block
+
+
+def _constant(data: NDArray[np.generic]) -> bytes:
+    return np.ascontiguousarray(data, data.dtype.newbyteorder("<")).tobytes()
+
+
+def _tensor_record(tensor: Tensor, offset: int) -> bytes:
+    shape = tensor.shape or (1,)
+    dims = (1,) * (image.MAX_RANK - len(shape)) + shape
+    constant = tensor.data is not None
+    return image.Tensor(
+        storage=image.Storage.CONSTANT if constant else image.Storage.ARENA,
+        dtype=_DTYPES[tensor.dtype],
+        rank=len(shape),
+        reserved=0,
+        offset=offset,
+        bytes=tensor.elements * ELEMENT_BYTES[tensor.dtype],
+        dims=(dims[0], dims[1], dims[2], dims[3]),
+        scale=tensor.scale,
+        zero_point=tensor.zero_point,
+    ).pack()

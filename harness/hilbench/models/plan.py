@@ -1,0 +1,159 @@
+"""Where every tensor lies in the arena: planned on the host, ahead of time.
+
+Tensors that share a place (a reshape and its input; an element-wise sum and an operand that dies
+there) form a *block*.  Blocks that live at the same time must not overlap; they are placed one by
+one at the lowest free offset, in several orders, and the smallest arena wins (greedy by size, as
+in Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from hilbench.models.graph import Graph
+from hilbench.models.lowering import Step
+from hilbench.schema.image import ALIGNMENT, Opcode
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Offsets in the arena, all multiples of 16.
+
+    Attributes
+    ----------
+    arena_bytes : int
+        Size of the arena, scratch included.
+    offsets : dict
+        Tensor index -> offset, for every tensor that is not a constant.
+    scratch_offsets : tuple of int
+        One per operator; 0 where it needs none.
+    lower_bound_bytes : int
+        No plan can be smaller: the most that lives at one time.
+    """
+
+    arena_bytes: int
+    offsets: dict[int, int]
+    scratch_offsets: tuple[int, ...]
+    lower_bound_bytes: int
+
+
+@dataclass(eq=False)
+class _Block:
+    """Memory that lives from operator ``first`` to ``last``, both included."""
+
+    size: int
+    first: int
+    last: int
+    members: list[int] = field(default_factory=list)
+    scratch_of: int = -1
+    offset: int = 0
+
+    def meets(self, other: _Block) -> bool:
+        """Whether both live at some operator."""
+        return self.first <= other.last and other.first <= self.last
+
+
+def plan(graph: Graph, steps: tuple[Step, ...], scratch_bytes: Sequence[int]) -> Plan:
+    """Plan the arena.
+
+    Parameters
+    ----------
+    graph : Graph
+    steps : tuple of Step
+        The lowered operators.
+    scratch_bytes : sequence of int
+        Scratch of each operator, bytes.
+    """
+    blocks = _blocks(graph, steps)
+    for index, size in enumerate(scratch_bytes):
+        if size:
+            blocks.append(_Block(align(size), index, index, scratch_of=index))
+    bound = max(sum(b.size for b in blocks if b.first <= i <= b.last) for i in range(len(steps)))
+    arena, offsets = _best_placement(blocks, bound)
+    scratch = [0] * len(steps)
+    places: dict[int, int] = {}
+    for block, offset in zip(blocks, offsets, strict=True):
+        if block.scratch_of >= 0:
+            scratch[block.scratch_of] = offset
+        places.update(dict.fromkeys(block.members, offset))
+    return Plan(arena, places, tuple(scratch), bound)
+
+
+def align(size: int) -> int:
+    """Rounded up to the alignment of tensors."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _blocks(graph: Graph, steps: tuple[Step, ...]) -> list[_Block]:
+    """Blocks of all computed and fed tensors, with shared places merged."""
+    last_use = dict.fromkeys(graph.input_indices, 0)
+    for i, step in enumerate(steps):
+        last_use[step.output] = i
+        for index in step.inputs:
+            if index != -1 and graph.tensors[index].data is None:
+                last_use[index] = i
+    last_use.update(dict.fromkeys(graph.output_indices, len(steps) - 1))
+    # The inputs are all loaded before the first operator.
+    block_of = {
+        index: _Block(align(graph.tensors[index].bytes), 0, last_use[index], [index])
+        for index in graph.input_indices
+    }
+    for i, step in enumerate(steps):
+        size = align(graph.tensors[step.output].bytes)
+        shared = _shared_place(graph, step, i, block_of, last_use)
+        if shared is None:
+            shared = _Block(size, i, i)
+        shared.members.append(step.output)
+        shared.last = max(shared.last, last_use[step.output])
+        block_of[step.output] = shared
+    return list(dict.fromkeys(block_of.values()))
+
+
+def _shared_place(
+    graph: Graph, step: Step, i: int, block_of: dict[int, _Block], last_use: dict[int, int]
+) -> _Block | None:
+    """The block of an input that the output may take over, or None."""
+    if step.opcode == Opcode.RESHAPE:
+        return block_of[step.inputs[0]]
+    if step.opcode == Opcode.ADD:
+        for index in step.inputs:
+            block = block_of.get(index)
+            if block is not None and all(last_use[member] <= i for member in block.members):
+                return block
+    return None
+
+
+def _best_placement(blocks: list[_Block], bound: int) -> tuple[int, list[int]]:
+    """Smallest arena over several orders, and each block's offset."""
+    orders: list[Callable[[_Block], tuple[int, ...]]] = [
+        lambda b: (-b.size, b.first),
+        lambda b: (-b.size, -(b.last - b.first)),
+        lambda b: (-(b.last - b.first), -b.size),
+        lambda b: (-b.size * (b.last - b.first + 1),),
+        lambda b: (b.first, -b.size),
+        lambda b: (-b.last, -b.size),
+    ]
+    best: tuple[int, list[int]] | None = None
+    for order in orders:
+        arena = _place(sorted(blocks, key=order))
+        if best is None or arena < best[0]:
+            best = arena, [block.offset for block in blocks]
+        if best[0] == bound:
+            break
+    assert best is not None
+    return best
+
+
+def _place(ordered: list[_Block]) -> int:
+    """Give each block the lowest offset that is free during its life; returns the arena's size."""
+    placed: list[_Block] = []
+    for block in ordered:
+        offset = 0
+        for other in sorted((p for p in placed if p.meets(block)), key=lambda p: p.offset):
+            if other.offset - offset >= block.size:
+                break
+            offset = max(offset, other.offset + other.size)
+        block.offset = offset
+        placed.append(block)
+    return max(block.offset + block.size for block in placed)

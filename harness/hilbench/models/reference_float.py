@@ -1,0 +1,139 @@
+"""float32 operators on batches, to the byte the engine's reference kernels (no contraction).
+
+Every operation is one IEEE single-precision operation, in the kernels' order: the loops run over
+the terms of a sum, numpy over the outputs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.models.lowering import Step
+from hilbench.models.windows import Window, patches, taps
+from hilbench.schema import image
+
+Float = NDArray[np.float32]
+f32 = np.float32
+
+#: exp: argument below which the result is 0; log2(e); ln 2 in two parts; Cephes' expf polynomial.
+EXP_UNDERFLOW = f32(-87.0)
+LOG2_E = f32(1.44269504)
+LN2_HIGH = f32(0.693359375)
+LN2_LOW = f32(-2.12194440e-4)
+EXP_POLYNOMIAL = tuple(
+    f32(c)
+    for c in (
+        1.9875691500e-4,
+        1.3981999507e-3,
+        8.3334519073e-3,
+        4.1665795894e-2,
+        1.6666665459e-1,
+        5.0000001201e-1,
+    )
+)
+
+
+def conv_2d(
+    step: Step, x: Float, weights: Float, bias: Float | None, out_hw: tuple[int, int]
+) -> Float:
+    """Convolution of (n, H, W, C) with OHWI weights; summed by row, column, channel."""
+    assert isinstance(step.params, image.Conv)
+    channels = weights.shape[0]
+    window = Window.of_conv(step.params, weights.shape[1:3], out_hw)
+    total = _ordered_product(patches(x, window), weights.reshape(channels, -1))
+    return _finish(step.params, total, bias).reshape(x.shape[0], *out_hw, channels)
+
+
+def depthwise_conv_2d(
+    step: Step, x: Float, weights: Float, bias: Float | None, out_hw: tuple[int, int]
+) -> Float:
+    """Depthwise convolution with weights (1, h, w, C * multiplier); summed by row, column."""
+    assert isinstance(step.params, image.Conv)
+    spread = np.repeat(x, step.params.depth_multiplier, axis=-1)
+    window = Window.of_conv(step.params, weights.shape[1:3], out_hw)
+    total = np.zeros((x.shape[0], *out_hw, weights.shape[3]), f32)
+    for row, column, tap in taps(spread, window):
+        total += tap * weights[0, row, column]
+    return _finish(step.params, total, bias)
+
+
+def fully_connected(step: Step, x: Float, weights: Float, bias: Float | None) -> Float:
+    """Rows of x, (rows, I), times weights (O, I); summed by input."""
+    assert isinstance(step.params, image.Conv)
+    return _finish(step.params, _ordered_product(x, weights), bias)
+
+
+def average_pool_2d(step: Step, x: Float, out_hw: tuple[int, int]) -> Float:
+    """Mean over the positions inside the input: the sum by row and column, then one division."""
+    assert isinstance(step.params, image.Pool)
+    window = Window.of_pool(step.params, out_hw)
+    total = np.zeros((x.shape[0], *out_hw, x.shape[3]), f32)
+    for _, _, tap in taps(x, window):
+        total += tap
+    count = window.counts(x.shape[1:3]).astype(f32)[None, :, :, None]
+    return _clamp(total / count, step.params.act_min_f, step.params.act_max_f)
+
+
+def max_pool_2d(step: Step, x: Float, out_hw: tuple[int, int]) -> Float:
+    """Maximum over the positions inside the input; of equals the first."""
+    assert isinstance(step.params, image.Pool)
+    window = Window.of_pool(step.params, out_hw)
+    best = np.full((x.shape[0], *out_hw, x.shape[3]), -np.inf, f32)
+    for _, _, tap in taps(x, window, fill=-np.inf):
+        best = np.where(tap > best, tap, best)
+    return _clamp(best, step.params.act_min_f, step.params.act_max_f)
+
+
+def softmax(step: Step, x: Float) -> Float:
+    """Softmax over the last axis; the sum runs in order."""
+    assert isinstance(step.params, image.Softmax)
+    beta = f32(step.params.beta)
+    terms = exp((x - x.max(axis=-1, keepdims=True)) * beta)
+    total = np.zeros(x.shape[:-1], f32)
+    for c in range(x.shape[-1]):
+        total += terms[..., c]
+    return terms / total[..., None]
+
+
+def add(step: Step, x: Float, y: Float) -> Float:
+    """Element-wise sum."""
+    assert isinstance(step.params, image.Add)
+    return _clamp(x + y, step.params.act_min_f, step.params.act_max_f)
+
+
+def exp(x: Float) -> Float:
+    """``exp`` of values <= 0, within 2 ulp; below -87 it is 0.
+
+    Argument reduction and polynomial are those of the Cephes library's ``expf``.
+    """
+    clipped = np.maximum(x, EXP_UNDERFLOW)
+    n = np.trunc(clipped * LOG2_E - f32(0.5))
+    r = clipped - n * LN2_HIGH
+    r = r - n * LN2_LOW
+    polynomial = np.full_like(r, EXP_POLYNOMIAL[0])
+    for coefficient in EXP_POLYNOMIAL[1:]:
+        polynomial = polynomial * r + coefficient
+    value = (polynomial * (r * r) + r) + f32(1.0)
+    scaled: Float = np.ldexp(value, n.astype(np.int32))
+    return np.where(x < EXP_UNDERFLOW, f32(0.0), scaled)
+
+
+def _ordered_product(rows: Float, weights: Float) -> Float:
+    """rows (P, K) times weights (O, K), summed over K in order."""
+    total = np.zeros((rows.shape[0], weights.shape[0]), f32)
+    columns = np.ascontiguousarray(rows.T)
+    for k in range(rows.shape[1]):
+        total += columns[k][:, None] * weights[:, k]
+    return total
+
+
+def _finish(params: image.Conv, total: Float, bias: Float | None) -> Float:
+    biased = total if bias is None else total + bias
+    return _clamp(biased, params.act_min_f, params.act_max_f)
+
+
+def _clamp(x: Float, low: float, high: float) -> Float:
+    """As C compares: -0.0 is not below 0.0."""
+    raised = np.where(x < f32(low), f32(low), x)
+    return np.where(raised > f32(high), f32(high), raised)

@@ -1,0 +1,37 @@
+"""Affine quantization as TensorFlow Lite Micro does it: exact integer arithmetic, vectorised.
+
+Everything here is pure.  ``real = scale * (q - zero_point)``; a real multiplier becomes a Q31
+significand and a shift (positive = left), and requantization rounds twice.  The behaviour follows
+TensorFlow Lite's quantization specification and gemmlowp's fixed-point design notes; tests hold it
+to the ``tflite-micro`` interpreter, byte for byte.
+"""
+
+from hilbench.quantization.fixed_point import (
+    multiply_by_quantized_multiplier,
+    rounding_right_shift,
+    saturating_rounding_doubling_high_mul,
+    wrap_int32,
+)
+from hilbench.quantization.parameters import (
+    Activation,
+    activation_range_float,
+    activation_range_int,
+    quantize_multiplier,
+    quantize_multipliers,
+    softmax_scaling,
+)
+from hilbench.quantization.softmax import softmax_int8
+
+__all__ = [
+    "Activation",
+    "activation_range_float",
+    "activation_range_int",
+    "multiply_by_quantized_multiplier",
+    "quantize_multiplier",
+    "quantize_multipliers",
+    "rounding_right_shift",
+    "saturating_rounding_doubling_high_mul",
+    "softmax_int8",
+    "softmax_scaling",
+    "wrap_int32",
+]
