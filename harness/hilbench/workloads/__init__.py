@@ -1,0 +1,43 @@
+"""Workloads: test vectors with labels, how they are encoded, and the metric."""
+
+from __future__ import annotations
+
+from hilbench.errors import UsageError
+from hilbench.workloads.digits import DIGITS
+from hilbench.workloads.metrics import predictions, top1
+from hilbench.workloads.random_inputs import random_vectors
+from hilbench.workloads.user_inputs import user_vectors
+from hilbench.workloads.vectors import Vectors
+from hilbench.workloads.workload import Workload
+
+__all__ = [
+    "Vectors",
+    "Workload",
+    "get",
+    "names",
+    "predictions",
+    "random_vectors",
+    "top1",
+    "user_vectors",
+]
+
+_WORKLOADS = {workload.name: workload for workload in (DIGITS,)}
+
+
+def names() -> tuple[str, ...]:
+    """Names of the workloads that ship."""
+    return tuple(_WORKLOADS)
+
+
+def get(name: str) -> Workload:
+    """A workload by name.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name.
+    """
+    try:
+        return _WORKLOADS[name]
+    except KeyError:
+        raise UsageError(f"no workload '{name}'; there are: {', '.join(names())}") from None
