@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hilbench.models.graph import Graph, Operator, Tensor
 from hilbench.models.lowering import lower
-from hilbench.models.packer import Image, OpReport, fits, pack
+from hilbench.models.packer import Image, OpReport, check_fit, pack
 from hilbench.models.reference import Reference, run_reference, run_tensors
 from hilbench.models.tflite import parse, read
 
@@ -17,7 +17,7 @@ __all__ = [
     "Operator",
     "Reference",
     "Tensor",
-    "fits",
+    "check_fit",
     "load",
     "loads",
     "pack",

@@ -43,6 +43,11 @@ Params = image.Conv | image.Pool | image.Softmax | image.Add
 #: as TensorFlow Lite's GetQuantizedConvolutionMultipler allows.
 BIAS_SCALE_TOLERANCE = 0.02
 ADD_LEFT_SHIFT = 20
+#: Limits of the engine: products in one sum, so that it fits 32 bits; classes of an int8 softmax,
+#: whose sum of exponentials is kept with 12 integer bits; left shift of a requantization.
+MAX_PRODUCTS = 65536
+MAX_SOFTMAX_DEPTH = 4095
+MAX_LEFT_SHIFT = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,8 +259,14 @@ class _View:
         """Requantization of int8 accumulators, one pair per output channel; None for float."""
         if data.dtype == "float32":
             return None
+        products = weights.elements // channels
+        if products > MAX_PRODUCTS:
+            raise UnsupportedOp(f"{self.label}: sums of {products} products; {MAX_PRODUCTS} fit")
         scales = np.broadcast_to(np.array(weights.scales, dtype=np.float64), (channels,))
-        return quantize_multipliers(data.scale * scales / self.output.scale)
+        multiplier, shift = quantize_multipliers(data.scale * scales / self.output.scale)
+        if shift.max() > MAX_LEFT_SHIFT:
+            raise self.fail("an output scale far too small for its input and weights")
+        return multiplier, shift
 
     def int_range(self, activation: Activation) -> tuple[int, int]:
         """Clamp of the int8 output; the whole range for float."""
@@ -485,6 +496,8 @@ def _lower_softmax(view: _View) -> Step:
         raise view.fail(f"beta {options.beta}")
     multiplier, left_shift, diff_min = 0, 0, 0
     if data.dtype == "int8":
+        if data.shape[-1] > MAX_SOFTMAX_DEPTH:
+            raise UnsupportedOp(f"{view.label}: {data.shape[-1]} classes; {MAX_SOFTMAX_DEPTH} fit")
         if (view.output.scale, view.output.zero_point) != (1.0 / 256.0, -128):
             raise view.fail("an output quantized otherwise than 1/256, -128")
         multiplier, left_shift, diff_min = softmax_scaling(options.beta, data.scale)

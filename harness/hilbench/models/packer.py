@@ -44,7 +44,7 @@ class Image:
 
     Attributes
     ----------
-    bytes : bytes
+    data : bytes
         The image, its length a multiple of 16.
     crc : int
         CRC-32 as in its header.
@@ -55,7 +55,7 @@ class Image:
         SHA-256 of the .tflite file, hex.
     """
 
-    bytes: bytes
+    data: bytes
     crc: int
     arena_bytes: int
     vector_bytes: int
@@ -94,7 +94,7 @@ def pack(graph: Graph, *, reference_kernels: bool = False) -> Image:
     io = [writer.index(i) for i in (*graph.input_indices, *graph.output_indices)]
     content, crc = writer.assemble(ops, io, layout.offsets, layout.arena_bytes)
     return Image(
-        bytes=content,
+        data=content,
         crc=crc,
         arena_bytes=layout.arena_bytes,
         vector_bytes=graph.vector_bytes,
@@ -104,19 +104,23 @@ def pack(graph: Graph, *, reference_kernels: bool = False) -> Image:
     )
 
 
-def fits(
-    packed: Image, *, slot_bytes: int, arena_capacity: int, vector_buffer_bytes: int | None = None
+def check_fit(
+    packed: Image,
+    *,
+    slot_bytes: int | None = None,
+    arena_capacity: int | None = None,
+    vector_buffer_bytes: int | None = None,
 ) -> None:
-    """Check an image against a device's memories.
+    """Check an image against a device's memories; None = not known.
 
     Parameters
     ----------
     packed : Image
-    slot_bytes : int
+    slot_bytes : int or None
         Room for the image, flash (or RAM where it is uploaded), bytes.
-    arena_capacity : int
+    arena_capacity : int or None
         Arena that the firmware reserves, bytes.
-    vector_buffer_bytes : int, optional
+    vector_buffer_bytes : int or None
         Memory that holds vectors outside the arena, bytes.
 
     Raises
@@ -126,7 +130,7 @@ def fits(
     """
     lacks = []
     for what, need, have in (
-        ("flash for the image", len(packed.bytes), slot_bytes),
+        ("flash for the image", len(packed.data), slot_bytes),
         ("RAM for the arena", packed.arena_bytes, arena_capacity),
         ("RAM for one vector", packed.vector_bytes, vector_buffer_bytes),
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,9 @@ class Vectors:
         Quality target of the metric.
     source : str
         Where the data come from.
+    digest : str
+        SHA-256, hex, of what is asked: task, metric, encoding, vectors and labels.  Computed when
+        not given.
     """
 
     name: str
@@ -44,13 +47,23 @@ class Vectors:
     classes: tuple[str, ...] = ()
     target: float | None = None
     source: str = ""
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.digest:
+            object.__setattr__(self, "digest", self._identity())
 
     def __len__(self) -> int:
         return len(self.vectors)
 
-    @property
-    def digest(self) -> str:
-        """SHA-256, hex, over task, metric, encoding, vectors and labels: what was asked."""
+    def first(self, n: int) -> Vectors:
+        """The first ``n`` vectors (all, when there are fewer), with an identity of their own."""
+        if n >= len(self.vectors):
+            return self
+        labels = None if self.labels is None else self.labels[:n]
+        return replace(self, vectors=self.vectors[:n], labels=labels, digest="")
+
+    def _identity(self) -> str:
         state = hashlib.sha256()
         for text in (self.task, self.metric, self.encoding):
             raw = text.encode()

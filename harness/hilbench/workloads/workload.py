@@ -42,6 +42,11 @@ class Workload:
     vectors: Callable[[Graph], Vectors]
     model_path: Callable[[str], Path]
 
+    @property
+    def default_model(self) -> Path:
+        """The shipped model that answers unless another is asked for."""
+        return self.model_path(self.schemes[0])
+
 
 def single_input(graph: Graph, name: str) -> Tensor:
     """The only input of a model.
