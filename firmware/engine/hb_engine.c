@@ -1,0 +1,161 @@
+/* Executes a validated image. */
+#include "hb_engine.h"
+
+#include "hb_internal.h"
+#include "kernels/hb_kernels.h"
+
+static uint8_t *tensor_data(const struct hb_engine *engine, const struct hb_image_tensor *tensor) {
+    if (tensor->storage == HB_STORAGE_ARENA) return engine->arena + tensor->offset;
+    return (uint8_t *)(uintptr_t)(engine->image + tensor->offset); /* only read */
+}
+
+/* Data of an input slot, NULL where the slot is empty. */
+static const void *slot_data(const struct hb_engine *engine, const struct hb_image_op *op,
+                             uint32_t slot) {
+    if (op->inputs[slot] == HB_IMAGE_NO_TENSOR) return NULL;
+    const struct hb_image_tensor tensor = hb_tensor_at(engine, op->inputs[slot]);
+    return tensor_data(engine, &tensor);
+}
+
+static void run_conv(const struct hb_engine *engine, const struct hb_image_op *op,
+                     const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
+    const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
+    const struct hb_conv_args args = {
+        .input = tensor_data(engine, in),
+        .weights = tensor_data(engine, &weights),
+        .bias = slot_data(engine, op, 2),
+        .multiplier = slot_data(engine, op, 3),
+        .shift = slot_data(engine, op, 4),
+        .output = tensor_data(engine, out),
+        .batches = (int32_t)in->dims[0],
+        .in_h = (int32_t)in->dims[1],
+        .in_w = (int32_t)in->dims[2],
+        .in_c = (int32_t)in->dims[3],
+        .out_h = (int32_t)out->dims[1],
+        .out_w = (int32_t)out->dims[2],
+        .out_c = (int32_t)out->dims[3],
+        .filter_h = (int32_t)weights.dims[1],
+        .filter_w = (int32_t)weights.dims[2],
+        .params = hb_conv_params(engine, op),
+    };
+    const bool is_float = in->dtype == HB_DTYPE_FLOAT32;
+    if (op->opcode == HB_OPCODE_CONV_2D) {
+        if (is_float) hb_conv_2d_f32xf32_ref(&args);
+        else hb_conv_2d_s8xs8_ref(&args);
+    } else {
+        if (is_float) hb_depthwise_conv_2d_f32xf32_ref(&args);
+        else hb_depthwise_conv_2d_s8xs8_ref(&args);
+    }
+}
+
+static void run_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op,
+                                const struct hb_image_tensor *in,
+                                const struct hb_image_tensor *out) {
+    const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
+    const struct hb_fully_connected_args args = {
+        .input = tensor_data(engine, in),
+        .weights = tensor_data(engine, &weights),
+        .bias = slot_data(engine, op, 2),
+        .multiplier = slot_data(engine, op, 3),
+        .shift = slot_data(engine, op, 4),
+        .output = tensor_data(engine, out),
+        .batches = (int32_t)(hb_elements(in) / weights.dims[3]),
+        .in_c = (int32_t)weights.dims[3],
+        .out_c = (int32_t)weights.dims[2],
+        .params = hb_conv_params(engine, op),
+    };
+    if (in->dtype == HB_DTYPE_FLOAT32) hb_fully_connected_f32xf32_ref(&args);
+    else hb_fully_connected_s8xs8_ref(&args);
+}
+
+static void run_pool(const struct hb_engine *engine, const struct hb_image_op *op,
+                     const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
+    const struct hb_pool_args args = {
+        .input = tensor_data(engine, in),
+        .output = tensor_data(engine, out),
+        .batches = (int32_t)in->dims[0],
+        .in_h = (int32_t)in->dims[1],
+        .in_w = (int32_t)in->dims[2],
+        .channels = (int32_t)in->dims[3],
+        .out_h = (int32_t)out->dims[1],
+        .out_w = (int32_t)out->dims[2],
+        .params = hb_pool_params(engine, op),
+    };
+    const bool is_float = in->dtype == HB_DTYPE_FLOAT32;
+    if (op->opcode == HB_OPCODE_AVERAGE_POOL_2D) {
+        if (is_float) hb_average_pool_2d_f32_ref(&args);
+        else hb_average_pool_2d_s8_ref(&args);
+    } else {
+        if (is_float) hb_max_pool_2d_f32_ref(&args);
+        else hb_max_pool_2d_s8_ref(&args);
+    }
+}
+
+static void run_softmax(const struct hb_engine *engine, const struct hb_image_op *op,
+                        const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
+    const struct hb_softmax_args args = {
+        .input = tensor_data(engine, in),
+        .output = tensor_data(engine, out),
+        .rows = (int32_t)(hb_elements(in) / in->dims[3]),
+        .depth = (int32_t)in->dims[3],
+        .params = hb_softmax_params(engine, op),
+    };
+    if (in->dtype == HB_DTYPE_FLOAT32) hb_softmax_f32_ref(&args);
+    else hb_softmax_s8_ref(&args);
+}
+
+static void run_add(const struct hb_engine *engine, const struct hb_image_op *op,
+                    const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
+    const struct hb_add_args args = {
+        .input1 = tensor_data(engine, in),
+        .input2 = slot_data(engine, op, 1),
+        .output = tensor_data(engine, out),
+        .elements = (int32_t)hb_elements(out),
+        .params = hb_add_params(engine, op),
+    };
+    if (out->dtype == HB_DTYPE_FLOAT32) hb_add_f32_ref(&args);
+    else hb_add_s8_ref(&args);
+}
+
+static void run_op(const struct hb_engine *engine, const struct hb_image_op *op) {
+    const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[0]);
+    const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
+    switch (op->opcode) {
+    case HB_OPCODE_CONV_2D:
+    case HB_OPCODE_DEPTHWISE_CONV_2D: run_conv(engine, op, &in, &out); break;
+    case HB_OPCODE_FULLY_CONNECTED: run_fully_connected(engine, op, &in, &out); break;
+    case HB_OPCODE_AVERAGE_POOL_2D:
+    case HB_OPCODE_MAX_POOL_2D: run_pool(engine, op, &in, &out); break;
+    case HB_OPCODE_SOFTMAX: run_softmax(engine, op, &in, &out); break;
+    case HB_OPCODE_RESHAPE:
+        hb_reshape_ref(tensor_data(engine, &in), tensor_data(engine, &out), out.bytes);
+        break;
+    default: run_add(engine, op, &in, &out); break;
+    }
+}
+
+bool hb_engine_invoke(const struct hb_engine *engine, hb_engine_hook hook, void *context) {
+    for (uint32_t i = 0; i < engine->header.op_count; i++) {
+        const struct hb_image_op op = hb_op_at(engine, i);
+        run_op(engine, &op);
+        if (hook != NULL && !hook(context, i)) return false;
+    }
+    return true;
+}
+
+static struct hb_span span_of(const struct hb_engine *engine, uint16_t index) {
+    const struct hb_image_tensor tensor = hb_tensor_at(engine, index);
+    return (struct hb_span){.data = tensor_data(engine, &tensor), .bytes = tensor.bytes};
+}
+
+struct hb_span hb_engine_input(const struct hb_engine *engine, uint32_t i) {
+    return span_of(engine, hb_io_at(engine, i));
+}
+
+struct hb_span hb_engine_output(const struct hb_engine *engine, uint32_t i) {
+    return span_of(engine, hb_io_at(engine, engine->header.input_count + i));
+}
+
+struct hb_span hb_engine_op_output(const struct hb_engine *engine, uint32_t i) {
+    return span_of(engine, hb_op_at(engine, i).output);
+}

@@ -1,0 +1,61 @@
+/* The inference engine: validates a packed model (schema/image.toml) once, then walks its flat
+ * list of operators.  No heap, no recursion, no global state, only C standard headers.
+ *
+ * The image must stay unchanged, and 16-byte aligned, from hb_engine_init() on. */
+#ifndef HB_ENGINE_H
+#define HB_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hb_image.h"
+
+#define HB_ENGINE_NAME "hilbench"
+#define HB_ENGINE_VERSION 0x0001u /* major << 8 | minor */
+
+enum hb_engine_status {
+    HB_ENGINE_OK = 0,
+    HB_ENGINE_MAGIC,   /* no image there */
+    HB_ENGINE_VERSION_DIFFERS, /* detail = the image's version */
+    HB_ENGINE_CRC,     /* detail = the CRC computed */
+    HB_ENGINE_BOUNDS,  /* detail = HB_RECORD_HEADER, a tensor index, or HB_RECORD_OP + op index */
+    HB_ENGINE_OP,      /* operator, type, shape or parameter not supported; detail = op index */
+    HB_ENGINE_ARENA,   /* detail = bytes missing */
+};
+
+#define HB_RECORD_HEADER 0xFFFFFFFFu
+#define HB_RECORD_OP 0x10000u
+
+struct hb_engine {
+    const uint8_t *image;
+    uint8_t *arena;
+    struct hb_image_header header;
+    uint32_t data_start;   /* first byte after the tables */
+    uint32_t vector_bytes; /* all inputs together */
+    uint32_t output_bytes; /* all outputs together */
+};
+
+struct hb_span {
+    uint8_t *data;
+    uint32_t bytes;
+};
+
+/* Called after each operator; false ends the inference early. */
+typedef bool (*hb_engine_hook)(void *context, uint32_t op);
+
+/* Validates all of the image; nothing of it is trusted later that is not checked here.  On
+ * failure the engine must not be used.  `image_capacity`: bytes readable at `image`. */
+enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *image,
+                                     uint32_t image_capacity, uint8_t *arena,
+                                     uint32_t arena_capacity, uint32_t *detail);
+
+/* One inference on what is in the input tensors; `hook` may be NULL.  False: the hook ended it. */
+bool hb_engine_invoke(const struct hb_engine *engine, hb_engine_hook hook, void *context);
+
+/* Input tensor `i` < header.input_count, output tensor `i` < header.output_count, and the output
+ * of operator `i` < header.op_count. */
+struct hb_span hb_engine_input(const struct hb_engine *engine, uint32_t i);
+struct hb_span hb_engine_output(const struct hb_engine *engine, uint32_t i);
+struct hb_span hb_engine_op_output(const struct hb_engine *engine, uint32_t i);
+
+#endif

@@ -1,0 +1,47 @@
+#include "hb_internal.h"
+
+/* The decoders fail only on a wrong length, which is a constant here. */
+#define DECODE(kind, offset)                                                                       \
+    struct hb_image_##kind record = {0};                                                           \
+    if (hb_image_##kind##_decode(engine->image + (offset), sizeof_##kind, &record) != 0) {         \
+        return record;                                                                             \
+    }                                                                                              \
+    return record
+
+enum {
+    sizeof_tensor = HB_IMAGE_TENSOR_BYTES,
+    sizeof_op = HB_IMAGE_OP_BYTES,
+    sizeof_conv = HB_IMAGE_CONV_BYTES,
+    sizeof_pool = HB_IMAGE_POOL_BYTES,
+    sizeof_softmax = HB_IMAGE_SOFTMAX_BYTES,
+    sizeof_add = HB_IMAGE_ADD_BYTES,
+};
+
+struct hb_image_tensor hb_tensor_at(const struct hb_engine *engine, uint32_t index) {
+    DECODE(tensor, engine->header.tensors_offset + index * HB_IMAGE_TENSOR_BYTES);
+}
+
+struct hb_image_op hb_op_at(const struct hb_engine *engine, uint32_t index) {
+    DECODE(op, engine->header.ops_offset + index * HB_IMAGE_OP_BYTES);
+}
+
+uint16_t hb_io_at(const struct hb_engine *engine, uint32_t index) {
+    return hb_get_u16(engine->image + engine->header.io_offset + 2u * index);
+}
+
+struct hb_image_conv hb_conv_params(const struct hb_engine *engine, const struct hb_image_op *op) {
+    DECODE(conv, op->params_offset);
+}
+
+struct hb_image_pool hb_pool_params(const struct hb_engine *engine, const struct hb_image_op *op) {
+    DECODE(pool, op->params_offset);
+}
+
+struct hb_image_softmax hb_softmax_params(const struct hb_engine *engine,
+                                          const struct hb_image_op *op) {
+    DECODE(softmax, op->params_offset);
+}
+
+struct hb_image_add hb_add_params(const struct hb_engine *engine, const struct hb_image_op *op) {
+    DECODE(add, op->params_offset);
+}

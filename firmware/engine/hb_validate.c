@@ -1,0 +1,183 @@
+#include "hb_crc32.h"
+#include "hb_internal.h"
+
+/* The CRC covers everything after the first four header fields. */
+#define CRC_START 16u
+
+static bool in_range(uint32_t offset, uint64_t bytes, uint32_t first, uint32_t end) {
+    return offset >= first && offset <= end && bytes <= end - offset;
+}
+
+static uint32_t element_bytes(uint8_t dtype) {
+    switch (dtype) {
+    case HB_DTYPE_INT8: return 1;
+    case HB_DTYPE_INT16: return 2;
+    case HB_DTYPE_INT32:
+    case HB_DTYPE_FLOAT32: return 4;
+    default: return 0;
+    }
+}
+
+static enum hb_engine_status check_header(struct hb_engine *engine, uint32_t image_capacity,
+                                          uint32_t arena_capacity, uint32_t *detail) {
+    const struct hb_image_header *h = &engine->header;
+    *detail = HB_RECORD_HEADER;
+    if (((uintptr_t)engine->image & (HB_IMAGE_ALIGNMENT - 1u)) != 0u) return HB_ENGINE_BOUNDS;
+    if (image_capacity < HB_IMAGE_HEADER_BYTES) return HB_ENGINE_MAGIC;
+    if (hb_image_header_decode(engine->image, HB_IMAGE_HEADER_BYTES, &engine->header) != 0 ||
+        h->magic != HB_IMAGE_MAGIC) {
+        return HB_ENGINE_MAGIC;
+    }
+    if (h->version != HB_IMAGE_VERSION) {
+        *detail = h->version;
+        return HB_ENGINE_VERSION_DIFFERS;
+    }
+    if (h->header_bytes != HB_IMAGE_HEADER_BYTES || h->image_bytes < HB_IMAGE_HEADER_BYTES ||
+        h->image_bytes > image_capacity || h->image_bytes % HB_IMAGE_ALIGNMENT != 0u) {
+        return HB_ENGINE_BOUNDS;
+    }
+    const uint32_t crc = hb_crc32(0, engine->image + CRC_START, h->image_bytes - CRC_START);
+    if (crc != h->crc) {
+        *detail = crc;
+        return HB_ENGINE_CRC;
+    }
+    if (h->arena_bytes > arena_capacity) {
+        *detail = h->arena_bytes - arena_capacity;
+        return HB_ENGINE_ARENA;
+    }
+    return HB_ENGINE_OK;
+}
+
+static bool check_table(struct hb_engine *engine, uint32_t offset, uint32_t bytes) {
+    if (offset % 4u != 0u ||
+        !in_range(offset, bytes, HB_IMAGE_HEADER_BYTES, engine->header.image_bytes)) {
+        return false;
+    }
+    if (engine->data_start < offset + bytes) engine->data_start = offset + bytes;
+    return true;
+}
+
+static bool check_tables(struct hb_engine *engine) {
+    const struct hb_image_header *h = &engine->header;
+    const uint32_t io_count = (uint32_t)h->input_count + h->output_count;
+    engine->data_start = HB_IMAGE_HEADER_BYTES;
+    return h->tensor_count > 0u && h->op_count > 0u && h->input_count > 0u &&
+           h->output_count > 0u &&
+           check_table(engine, h->tensors_offset, h->tensor_count * HB_IMAGE_TENSOR_BYTES) &&
+           check_table(engine, h->ops_offset, h->op_count * HB_IMAGE_OP_BYTES) &&
+           check_table(engine, h->io_offset, 2u * io_count);
+}
+
+static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
+    const struct hb_image_tensor t = hb_tensor_at(engine, index);
+    if (t.rank < 1u || t.rank > HB_IMAGE_MAX_RANK || t.reserved != 0u) return false;
+    uint64_t bytes = element_bytes(t.dtype);
+    for (uint32_t axis = 0; axis < HB_IMAGE_MAX_RANK; axis++) {
+        if (t.dims[axis] == 0u) return false;
+        if (axis < HB_IMAGE_MAX_RANK - t.rank && t.dims[axis] != 1u) return false;
+        bytes *= t.dims[axis]; /* below 2^32 before, so below 2^64 now */
+        if (bytes > UINT32_MAX) return false;
+    }
+    if (bytes == 0u || bytes != t.bytes || t.offset % HB_IMAGE_ALIGNMENT != 0u) return false;
+    switch (t.storage) {
+    case HB_STORAGE_ARENA: return in_range(t.offset, bytes, 0, engine->header.arena_bytes);
+    case HB_STORAGE_CONSTANT:
+        return in_range(t.offset, bytes, engine->data_start, engine->header.image_bytes);
+    default: return false;
+    }
+}
+
+static bool check_io(const struct hb_engine *engine, uint32_t first, uint32_t count,
+                     uint32_t *total) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint16_t index = hb_io_at(engine, first + i);
+        if (index >= engine->header.tensor_count) return false;
+        const struct hb_image_tensor t = hb_tensor_at(engine, index);
+        if (t.storage != HB_STORAGE_ARENA) return false;
+        bytes += t.bytes;
+    }
+    *total = (uint32_t)bytes;
+    return bytes <= UINT32_MAX;
+}
+
+static bool overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) {
+    return a < b + b_bytes && b < a + a_bytes; /* both already lie inside the arena */
+}
+
+/* Writing the output must not destroy what the operator still reads: reshape and add may work in
+ * place, on exactly the same bytes. */
+static bool check_places(const struct hb_engine *engine, const struct hb_image_op *op) {
+    const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
+    if (out.storage != HB_STORAGE_ARENA) return false;
+    if (op->scratch_bytes > 0u &&
+        overlap(op->scratch_offset, op->scratch_bytes, out.offset, out.bytes)) {
+        return false;
+    }
+    const bool in_place = op->opcode == HB_OPCODE_RESHAPE || op->opcode == HB_OPCODE_ADD;
+    for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
+        if (op->inputs[i] == HB_IMAGE_NO_TENSOR) continue;
+        const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[i]);
+        if (in.storage != HB_STORAGE_ARENA) continue;
+        if (op->scratch_bytes > 0u &&
+            overlap(op->scratch_offset, op->scratch_bytes, in.offset, in.bytes)) {
+            return false;
+        }
+        if (overlap(in.offset, in.bytes, out.offset, out.bytes) &&
+            !(in_place && in.offset == out.offset && in.bytes == out.bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_op_bounds(const struct hb_engine *engine, const struct hb_image_op *op) {
+    const struct hb_image_header *h = &engine->header;
+    if (op->output >= h->tensor_count || op->reserved != 0u) return false;
+    for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
+        if (op->inputs[i] != HB_IMAGE_NO_TENSOR && op->inputs[i] >= h->tensor_count) return false;
+    }
+    if (op->params_bytes == 0u) {
+        if (op->params_offset != 0u) return false;
+    } else if (op->params_offset % 4u != 0u || !in_range(op->params_offset, op->params_bytes,
+                                                         engine->data_start, h->image_bytes)) {
+        return false;
+    }
+    if (op->scratch_offset % HB_IMAGE_ALIGNMENT != 0u ||
+        !in_range(op->scratch_offset, op->scratch_bytes, 0, h->arena_bytes)) {
+        return false;
+    }
+    return check_places(engine, op);
+}
+
+enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *image,
+                                     uint32_t image_capacity, uint8_t *arena,
+                                     uint32_t arena_capacity, uint32_t *detail) {
+    engine->image = image;
+    engine->arena = arena;
+    const enum hb_engine_status status =
+        check_header(engine, image_capacity, arena_capacity, detail);
+    if (status != HB_ENGINE_OK) return status;
+
+    const struct hb_image_header *h = &engine->header;
+    *detail = HB_RECORD_HEADER;
+    if (!check_tables(engine)) return HB_ENGINE_BOUNDS;
+    for (uint32_t i = 0; i < h->tensor_count; i++) {
+        *detail = i;
+        if (!check_tensor(engine, i)) return HB_ENGINE_BOUNDS;
+    }
+    *detail = HB_RECORD_HEADER;
+    if (!check_io(engine, 0, h->input_count, &engine->vector_bytes) ||
+        !check_io(engine, h->input_count, h->output_count, &engine->output_bytes)) {
+        return HB_ENGINE_BOUNDS;
+    }
+    for (uint32_t i = 0; i < h->op_count; i++) {
+        const struct hb_image_op op = hb_op_at(engine, i);
+        *detail = HB_RECORD_OP + i;
+        if (!check_op_bounds(engine, &op)) return HB_ENGINE_BOUNDS;
+        *detail = i;
+        if (!hb_validate_op(engine, &op)) return HB_ENGINE_OP;
+    }
+    *detail = 0;
+    return HB_ENGINE_OK;
+}

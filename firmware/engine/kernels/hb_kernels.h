@@ -1,0 +1,74 @@
+/* Arguments and entry points of the kernels.  The engine has validated every shape, pointer and
+ * parameter before a kernel sees it.  Arithmetic: TensorFlow Lite's quantization specification,
+ * rounding twice (schema/image.toml). */
+#ifndef HB_KERNELS_H
+#define HB_KERNELS_H
+
+#include <stdint.h>
+
+#include "hb_image.h"
+
+struct hb_conv_args {
+    const void *input;         /* [batches, in_h, in_w, in_c] */
+    const void *weights;       /* conv: [out_c, filter_h, filter_w, in_c]; depthwise: [.., out_c] */
+    const void *bias;          /* [out_c] or NULL */
+    const int32_t *multiplier; /* [out_c], Q31, int8 only */
+    const int32_t *shift;      /* [out_c], int8 only */
+    void *output;              /* [batches, out_h, out_w, out_c] */
+    int32_t batches, in_h, in_w, in_c;
+    int32_t out_h, out_w, out_c;
+    int32_t filter_h, filter_w;
+    struct hb_image_conv params;
+};
+
+struct hb_fully_connected_args {
+    const void *input;   /* [batches, in_c] */
+    const void *weights; /* [out_c, in_c] */
+    const void *bias;    /* [out_c] or NULL */
+    const int32_t *multiplier;
+    const int32_t *shift;
+    void *output; /* [batches, out_c] */
+    int32_t batches, in_c, out_c;
+    struct hb_image_conv params;
+};
+
+struct hb_pool_args {
+    const void *input; /* [batches, in_h, in_w, channels] */
+    void *output;      /* [batches, out_h, out_w, channels] */
+    int32_t batches, in_h, in_w, channels;
+    int32_t out_h, out_w;
+    struct hb_image_pool params;
+};
+
+struct hb_softmax_args {
+    const void *input; /* [rows, depth] */
+    void *output;
+    int32_t rows, depth;
+    struct hb_image_softmax params;
+};
+
+struct hb_add_args {
+    const void *input1;
+    const void *input2;
+    void *output; /* may be either input */
+    int32_t elements;
+    struct hb_image_add params;
+};
+
+void hb_conv_2d_s8xs8_ref(const struct hb_conv_args *args);
+void hb_conv_2d_f32xf32_ref(const struct hb_conv_args *args);
+void hb_depthwise_conv_2d_s8xs8_ref(const struct hb_conv_args *args);
+void hb_depthwise_conv_2d_f32xf32_ref(const struct hb_conv_args *args);
+void hb_fully_connected_s8xs8_ref(const struct hb_fully_connected_args *args);
+void hb_fully_connected_f32xf32_ref(const struct hb_fully_connected_args *args);
+void hb_average_pool_2d_s8_ref(const struct hb_pool_args *args);
+void hb_average_pool_2d_f32_ref(const struct hb_pool_args *args);
+void hb_max_pool_2d_s8_ref(const struct hb_pool_args *args);
+void hb_max_pool_2d_f32_ref(const struct hb_pool_args *args);
+void hb_softmax_s8_ref(const struct hb_softmax_args *args);
+void hb_softmax_f32_ref(const struct hb_softmax_args *args);
+void hb_add_s8_ref(const struct hb_add_args *args);
+void hb_add_f32_ref(const struct hb_add_args *args);
+void hb_reshape_ref(const void *input, void *output, uint32_t bytes);
+
+#endif
