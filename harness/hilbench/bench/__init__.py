@@ -1,0 +1,1 @@
+"""Plan and session: the only room that knows all the others."""

@@ -84,7 +84,7 @@ def _board(name: str, entry: Mapping) -> Board:
         uart=Uart(uart.take("baud", int, minimum=1200), uart.take("max_baud", int, minimum=1200)),
         probe=_probe(entry.take_optional_mapping("probe")),
         backends={kind: _backend(kind, backends.take_mapping(kind)) for kind in backends.names()},
-        firmware=entry.take("firmware", str, default=name),
+        firmware=_firmware_folder(entry.path, entry.take("firmware", str, default=name)),
     )
     for part in (counter, slot, uart, entry):
         part.done()
@@ -93,6 +93,13 @@ def _board(name: str, entry: Mapping) -> Board:
     if board.probe is None and {"silicon", "virtual"} & set(board.backends):
         raise entry.error("backends silicon and virtual need a probe")
     return board
+
+
+def _firmware_folder(catalogue: Path, firmware: str) -> Path:
+    """A name is a prebuilt firmware's; a path is a folder, relative to the catalogue."""
+    if "/" in firmware:
+        return (catalogue.parent / firmware).resolve()
+    return data_path("prebuilt") / firmware
 
 
 def _probe(entry: Mapping | None) -> ProbeSpec | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from hilbench.records import Facts
 
@@ -103,7 +104,10 @@ class BackendSpec:
 
 @dataclass(frozen=True)
 class Board:
-    """A type of board.  Built by :func:`hilbench.boards.load_catalogue`."""
+    """A type of board.  Built by :func:`hilbench.boards.load_catalogue`.
+
+    ``firmware`` is the folder with its ``firmware.elf`` and ``manifest.json``.
+    """
 
     id: str
     title: str
@@ -119,4 +123,4 @@ class Board:
     uart: Uart
     probe: ProbeSpec | None
     backends: dict[str, BackendSpec]
-    firmware: str
+    firmware: Path

@@ -1,0 +1,5 @@
+"""``python -m hilbench``."""
+
+from hilbench.cli.app import main
+
+raise SystemExit(main())

@@ -1,0 +1,319 @@
+"""The plan: everything that will be done, resolved before anything is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench import models, workloads
+from hilbench.boards import BackendSpec, Board, load_catalogue
+from hilbench.boards.catalogue import find_board
+from hilbench.boards.firmware import Firmware, load_firmware
+from hilbench.errors import BundleError, ToolMissing, UsageError
+from hilbench.store import Bundle
+
+MODES = ("accuracy", "performance", "energy")
+DEFAULT_MODES = ("accuracy", "performance")
+#: Vectors timed in performance mode unless asked otherwise; accuracy mode takes all.
+PERFORMANCE_VECTORS = 50
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the user asked for; None = not said.
+
+    Attributes
+    ----------
+    board : str
+    backend, device, workload : str or None
+    model, inputs, labels : Path or None
+    vectors : int or None
+        How many vectors at most; 10 for random ones.
+    modes : tuple of str
+        Of :data:`MODES`; empty = the default ones.
+    repeat, warmup : int
+        Timed and untimed inferences per vector in performance mode.
+    seed : int
+        Of random vectors.
+    out : Path
+        Results folder.
+    deadline_s : float
+        Longest silence of the device.
+    """
+
+    board: str
+    backend: str | None = None
+    device: str | None = None
+    workload: str | None = None
+    model: Path | None = None
+    inputs: Path | None = None
+    labels: Path | None = None
+    vectors: int | None = None
+    performance_vectors: int = PERFORMANCE_VECTORS
+    modes: tuple[str, ...] = ()
+    repeat: int = 2
+    warmup: int = 1
+    seed: int = 0
+    out: Path = Path("results")
+    deadline_s: float = 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A resolved run.
+
+    Attributes
+    ----------
+    expected : ndarray, shape (n, output elements), the model's output type
+        From the host's reference interpreter.
+    """
+
+    options: RunOptions
+    board: Board
+    spec: BackendSpec
+    firmware: Firmware
+    model_file: bytes
+    graph: models.Graph
+    image: models.Image
+    workload: workloads.Vectors
+    modes: tuple[str, ...]
+    expected: NDArray[Any] = field(repr=False)
+
+    @property
+    def vectors(self) -> NDArray[np.uint8]:
+        """Vectors as sent, shape (n, vector bytes)."""
+        return self.workload.vectors
+
+    @property
+    def timed_count(self) -> int:
+        """Vectors of performance mode: the first ones."""
+        return min(len(self.vectors), self.options.performance_vectors)
+
+    @property
+    def subject(self) -> str:
+        return f"{self.graph.name} ({self.graph.scheme})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as ``plan.json`` and ``--dry-run`` show it."""
+        options = self.options
+        subject = {
+            "model": self.graph.name,
+            "model_digest": self.graph.digest,
+            "scheme": self.graph.scheme,
+            "engine": "hilbench",
+            "board": self.board.id,
+            "backend": self.spec.name,
+            "firmware_digest": self.firmware.digest.hex(),
+            "firmware_sha256": self.firmware.sha256,
+            "image_crc": self.image.crc,
+            "clock_hz": self.board.clock_hz,
+            "clock_flags": list(self.board.clock_flags),
+        }
+        workload = {
+            "name": self.workload.name,
+            "digest": self.workload.digest,
+            "vectors": len(self.vectors),
+            "vector_bytes": int(self.vectors.shape[1]),
+            "encoding": self.workload.encoding,
+            "metric": self.workload.metric,
+            "task": self.workload.task,
+        }
+        return {
+            "schema": "hilbench-plan-1",
+            "board": self.board.id,
+            "board_title": self.board.title,
+            "silicon_tested": self.board.silicon_tested,
+            "backend": self.spec.name,
+            "facts": self.spec.facts.to_json(),
+            "ticks_to_instructions": self.spec.ticks_to_instructions,
+            "device": options.device,
+            "workload": {
+                **workload,
+                "classes": list(self.workload.classes),
+                "source": self.workload.source,
+            },
+            "workload_identity": _digest(workload),
+            "subject": subject,
+            "subject_identity": _digest(subject),
+            "quality_target": self.workload.target,
+            "modes": list(self.modes),
+            "performance_vectors": self.timed_count,
+            "repeat": options.repeat,
+            "warmup": options.warmup,
+            "seed": options.seed,
+            "deadline_s": options.deadline_s,
+            "image": {
+                "bytes": len(self.image.data),
+                "crc": self.image.crc,
+                "arena_bytes": self.image.arena_bytes,
+                "macs": self.image.macs,
+                "ops": [
+                    {"name": op.name, "macs": op.macs, "weight_bytes": op.weight_bytes}
+                    for op in self.image.ops
+                ],
+                "inputs": [{"shape": list(t.shape), "dtype": t.dtype} for t in self.graph.inputs],
+                "output_dtype": str(self.expected.dtype),
+                "output_elements": int(self.expected.shape[1]),
+            },
+            "engine_flash_bytes": self.firmware.engine_flash_bytes,
+            "output_check": output_check(self.graph.scheme),
+        }
+
+
+def output_check(scheme: str) -> str:
+    """How outputs are compared with the reference, in words for the report."""
+    kind = "float32, the same order of operations" if scheme == "f32" else "integer"
+    return f"every output of every inference, byte for byte ({kind})"
+
+
+def resolve(options: RunOptions) -> Plan:
+    """Turn options into a plan.
+
+    Raises
+    ------
+    UsageError
+        Unknown board, backend, workload; bad model or vectors; the model does not fit.
+    ToolMissing
+        Energy mode without an instrument.
+    """
+    model_path = options.model or workloads.get(options.workload or "digits").default_model
+    graph = models.load(model_path)
+    data = _vectors(options, graph)
+    if options.vectors is not None:
+        if options.vectors < 1:
+            raise UsageError("--vectors is at least 1")
+        data = _first(data, options.vectors)
+    return _build(options, model_path, graph, data, None)
+
+
+def restore(bundle: Bundle) -> Plan:
+    """The plan of an interrupted run, rebuilt from the model and the vectors in its folder.
+
+    Raises
+    ------
+    BundleError
+        When inputs are missing, or board, firmware or packer changed since.
+    """
+    stored = bundle.plan
+    vectors, expected = bundle.array("inputs.npy"), bundle.array("expected.npy")
+    if vectors is None or expected is None:
+        raise BundleError(f"{bundle.folder} lost its inputs; it cannot be resumed")
+    options = RunOptions(
+        board=stored["board"],
+        backend=stored["backend"],
+        device=stored["device"],
+        performance_vectors=stored["performance_vectors"],
+        modes=tuple(stored["modes"]),
+        repeat=stored["repeat"],
+        warmup=stored["warmup"],
+        seed=stored["seed"],
+        out=bundle.folder.parent,
+        deadline_s=stored["deadline_s"],
+    )
+    workload = stored["workload"]
+    data = workloads.Vectors(
+        name=workload["name"],
+        vectors=vectors,
+        labels=bundle.array("labels.npy"),
+        encoding=workload["encoding"],
+        task=workload["task"],
+        metric=workload["metric"],
+        classes=tuple(workload["classes"]),
+        target=stored["quality_target"],
+        source=workload["source"],
+    )
+    model_path = bundle.folder / "model.tflite"
+    graph = replace(models.load(model_path), name=stored["subject"]["model"])
+    plan = _build(options, model_path, graph, data, expected)
+    if plan.to_json()["subject_identity"] != stored["subject_identity"]:
+        raise BundleError(
+            f"{bundle.folder} cannot be resumed: firmware, board or packer changed since",
+            hint="start a new run; what the old one recorded stays in its folder",
+        )
+    return plan
+
+
+def _build(
+    options: RunOptions,
+    model_path: Path,
+    graph: models.Graph,
+    data: workloads.Vectors,
+    expected: NDArray[Any] | None,
+) -> Plan:
+    board = find_board(load_catalogue(), options.board)
+    spec = choose_backend(board, options.backend)
+    modes = options.modes or DEFAULT_MODES
+    if "energy" in modes:
+        raise ToolMissing(
+            "energy mode needs an instrument, and no instrument is configured",
+            hint="nothing was touched; run --mode accuracy --mode performance",
+        )
+    if options.repeat < 1 or options.warmup < 0 or options.performance_vectors < 1:
+        raise UsageError("--repeat and --performance-vectors are at least 1, --warmup at least 0")
+    firmware = load_firmware(board.firmware)
+    image = models.pack(graph)
+    check_fit(board, firmware, image)
+    if expected is None:
+        expected = models.run_reference(graph, data.vectors).outputs
+    return Plan(
+        options=options,
+        board=board,
+        spec=spec,
+        firmware=firmware,
+        model_file=model_path.read_bytes(),
+        graph=graph,
+        image=image,
+        workload=data,
+        modes=tuple(dict.fromkeys(modes)),
+        expected=expected,
+    )
+
+
+def choose_backend(board: Board, name: str | None) -> BackendSpec:
+    """The backend asked for; silicon where a board has it; else the only one."""
+    if name is None:
+        if "silicon" in board.backends:
+            return board.backends["silicon"]
+        if len(board.backends) == 1:
+            return next(iter(board.backends.values()))
+    if name not in board.backends:
+        raise UsageError(
+            f"board {board.id} has no backend {name!r}" if name else "which backend?",
+            hint=f"it has: {', '.join(board.backends)}",
+        )
+    return board.backends[name]
+
+
+def check_fit(board: Board, firmware: Firmware, image: models.Image) -> None:
+    """Raise ImageTooLarge when the image or its arena exceeds the board."""
+    models.check_fit(
+        image,
+        slot_bytes=board.image_slot.bytes,
+        arena_capacity=firmware.limit("arena_capacity"),
+        vector_buffer_bytes=firmware.limit("vector_buffer_bytes"),
+    )
+
+
+def _first(data: workloads.Vectors, count: int) -> workloads.Vectors:
+    labels = data.labels[:count] if data.labels is not None else None
+    return replace(data, vectors=data.vectors[:count], labels=labels)
+
+
+def _vectors(options: RunOptions, graph: models.Graph) -> workloads.Vectors:
+    if options.inputs is not None:
+        return workloads.user_vectors(options.inputs, options.labels, graph)
+    if options.labels is not None:
+        raise UsageError("--labels goes with --inputs")
+    if options.workload is None and options.model is not None:
+        return workloads.random_vectors(graph, options.vectors or 10, options.seed)
+    return workloads.get(options.workload or "digits").vectors(graph)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,310 @@
+"""From a bundle's journal to its tables, metrics and verdict."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hilbench.errors import BundleError
+from hilbench.records import Facts, Metric, Sample, Verdict, VerdictBuilder, Window
+from hilbench.stats import median_interval, quantile_interval, wilson_interval
+
+
+@dataclass
+class Recorded:
+    """What a journal holds, sorted by kind; incomplete vectors of performance mode are left out."""
+
+    samples: dict[int, Sample] = field(default_factory=dict)
+    windows: dict[tuple[int, int], Window] = field(default_factory=dict)
+    overhead_ticks: list[int] = field(default_factory=list)
+    transfers: list[dict[str, Any]] = field(default_factory=list)
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    interruptions: int = 0
+
+    def done(self, plan: dict[str, Any]) -> dict[str, int]:
+        """Mode -> vectors complete, counted from the first one."""
+        return {
+            "accuracy": _complete(v in self.samples for v in range(plan["workload"]["vectors"])),
+            "performance": _complete(
+                all((v, k) in self.windows for k in range(plan["repeat"]))
+                for v in range(plan["performance_vectors"])
+            ),
+        }
+
+
+def _complete(flags: Any) -> int:
+    count = 0
+    for flag in flags:
+        if not flag:
+            break
+        count += 1
+    return count
+
+
+def read_events(events: Sequence[dict[str, Any]]) -> Recorded:
+    """Sort a journal; a vector that was measured again after an interruption counts once."""
+    recorded = Recorded()
+    for event in events:
+        kind = event["event"]
+        if kind == "sample":
+            sample = Sample(event["v"], base64.b64decode(event["out"]), event["r"])
+            recorded.samples[sample.vector] = sample
+        elif kind == "window":
+            window = Window(
+                event["v"], event["k"], event["ticks"], event["irq"], base64.b64decode(event["out"])
+            )
+            recorded.windows[window.vector, window.repeat] = window
+        elif kind == "overhead":
+            recorded.overhead_ticks.append(event["ticks"])
+        elif kind == "transfer":
+            recorded.transfers.append(event)
+        elif kind in ("interrupted", "error"):
+            recorded.interruptions += 1
+        else:
+            recorded.events[kind] = event
+    return recorded
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that the sealed bundle says beside its journal."""
+
+    metrics: dict[str, Metric]
+    verdict: Verdict
+    samples_csv: str
+    windows_csv: str
+    outputs: np.ndarray[Any, Any] | None
+    counts: list[int]
+
+
+class ResultsBuilder:
+    """Computes one bundle's results from plan, arrays and recorded events."""
+
+    def __init__(
+        self,
+        plan: dict[str, Any],
+        recorded: Recorded,
+        expected: np.ndarray[Any, Any],
+        labels: np.ndarray[Any, Any] | None,
+    ) -> None:
+        self._plan, self._recorded = plan, recorded
+        self._expected, self._labels = expected, labels
+        facts = plan["facts"]
+        self._facts = Facts(facts["ticks"], facts["time_base"], facts["silicon"])
+        self._metrics: dict[str, Metric] = {}
+        self._verdict = VerdictBuilder()
+
+    def build(self) -> Results:
+        samples = [self._recorded.samples[v] for v in sorted(self._recorded.samples)]
+        windows = [self._recorded.windows[key] for key in sorted(self._recorded.windows)]
+        self._check_outputs(samples, windows)
+        self._accuracy(samples)
+        counts = self._performance(windows)
+        self._statics()
+        self._link()
+        self._clock()
+        if self._recorded.interruptions:
+            self._verdict.check(
+                "resumed", f"interrupted {self._recorded.interruptions} times, then completed"
+            )
+        outputs = [s.output for s in samples] or [w.output for w in windows if w.repeat == 0]
+        return Results(
+            metrics=self._metrics,
+            verdict=self._verdict.build(),
+            samples_csv=self._samples_csv(samples),
+            windows_csv=self._windows_csv(windows, counts),
+            outputs=self._array(outputs) if outputs else None,
+            counts=counts,
+        )
+
+    # ------------------------------------------------------------ checks and metrics
+
+    def _add(self, key: str, value: float, origin: str, n: int, **interval: float) -> None:
+        self._metrics[key] = Metric(key, value, origin, n, self._facts, **interval)
+
+    def _wrong(self, vector: int, output: bytes) -> bool:
+        return bool(output != self._expected[vector].tobytes())
+
+    def _check_outputs(self, samples: list[Sample], windows: list[Window]) -> None:
+        answers: list[Sample | Window] = [*samples, *windows]
+        wrong = sum(self._wrong(a.vector, a.output) for a in answers)
+        if not answers:
+            return
+        self._add("output_mismatches", wrong, self._facts.origin, len(answers))
+        seen = f"{len(answers) - wrong} of {len(answers)} outputs equal the host's reference"
+        if wrong:
+            self._verdict.fail("invalid", "outputs", f"only {seen}")
+        else:
+            self._verdict.check("outputs", seen)
+
+    def _accuracy(self, samples: list[Sample]) -> None:
+        if not samples or self._labels is None:
+            return
+        predictions = self._array([s.output for s in samples]).argmax(axis=1)
+        vectors = [s.vector for s in samples]
+        correct = int((predictions == self._labels[vectors]).sum())
+        low, high = wilson_interval(correct, len(samples))
+        origin = self._facts.origin
+        self._add("top1", correct / len(samples), origin, len(samples), low=low, high=high)
+        target = self._plan.get("quality_target")
+        if target is not None:
+            word = "met" if correct / len(samples) >= target else "missed"
+            self._verdict.check("quality target", f"{100 * target:.1f} % {word}")
+
+    def _performance(self, windows: list[Window]) -> list[int]:
+        """Counts per window with the overhead subtracted, and the metrics made of them."""
+        if not windows:
+            return []
+        overheads = {self._count(ticks) for ticks in self._recorded.overhead_ticks}
+        overhead = min(overheads, default=0)
+        if len(overheads) > 1 and self._facts.ticks == "instructions":
+            self._verdict.fail("degraded", "overhead", f"differs between runs: {sorted(overheads)}")
+        else:
+            self._verdict.check(
+                "overhead", f"{overhead:,} {self._facts.ticks} per window, subtracted"
+            )
+        counts = [self._count(w.ticks) - overhead for w in windows]
+        if min(counts) <= 0:
+            self._verdict.fail("invalid", "counter", "it does not advance in a window")
+            return counts
+        disturbed = sum(w.interrupts > 0 for w in windows)
+        if disturbed:
+            self._verdict.fail(
+                "degraded", "windows", f"{disturbed} of {len(windows)} were interrupted"
+            )
+        else:
+            self._verdict.check("windows", f"{len(windows)} silent windows")
+        if self._facts.ticks == "instructions":
+            median, low, high = median_interval(counts)
+            self._add(
+                "instructions_per_inference", median, self._facts.origin, len(counts),
+                low=low, high=high,
+            )  # fmt: skip
+        else:
+            self._latency(counts)
+        return counts
+
+    def _latency(self, cycles: list[int]) -> None:
+        hz = self._clock_hz()
+        origin, n = self._facts.origin, len(cycles)
+        median, low, high = median_interval(cycles)
+        p99, p99_low, p99_high = quantile_interval(cycles, 0.99)
+        self._add("cycles_per_inference", median, origin, n, low=low, high=high)
+        self._add("latency_s", median / hz, origin, n, low=low / hz, high=high / hz)
+        self._add("latency_p99_s", p99 / hz, origin, n, low=p99_low / hz, high=p99_high / hz)
+        self._add("throughput_ips", hz / median, origin, n, low=hz / high, high=hz / low)
+        self._add("clock_hz", hz, origin, 1)
+
+    def _clock_hz(self) -> float:
+        return float(self._recorded.events["attested"]["hello"]["core_clock_hz"])
+
+    def _count(self, ticks: int) -> int:
+        ratio = self._plan["ticks_to_instructions"]
+        return math.ceil(ticks * ratio[0] / ratio[1]) if ratio else ticks
+
+    def _statics(self) -> None:
+        hello = self._recorded.events["attested"]["hello"]
+        self._add("arena_bytes", self._plan["image"]["arena_bytes"], "static", 1)
+        self._add("image_bytes", self._plan["image"]["bytes"], "static", 1)
+        self._add("vector_buffer_bytes", hello["vector_buffer_bytes"], "static", 1)
+        if self._plan["engine_flash_bytes"] is not None:
+            self._add("engine_flash_bytes", self._plan["engine_flash_bytes"], "static", 1)
+        counters = self._recorded.events["counters"]
+        if counters["stack_capacity"]:  # a port without a stack of its own cannot tell
+            self._add("stack_bytes", counters["stack_bytes"], self._facts.origin, 1)
+        touched, planned = counters["arena_bytes"], self._plan["image"]["arena_bytes"]
+        if touched > planned:
+            self._verdict.fail("invalid", "arena", f"{touched} bytes touched, {planned} planned")
+        else:
+            self._verdict.check("arena", f"{touched} of {planned} planned bytes touched")
+
+    def _link(self) -> None:
+        transfers = [t for t in self._recorded.transfers if t["goodput_Bps"] > 0]
+        accuracy = [t for t in transfers if t["mode"] == "accuracy"]
+        for transfer in (accuracy or transfers)[:1]:
+            self._add("link_goodput_Bps", transfer["goodput_Bps"], "host", 1)
+        link = self._recorded.events["link"]
+        self._add("link_retransmissions", link["retransmissions"], "host", 1)
+        counters = self._recorded.events["counters"]
+        bad = {
+            name: counters[name]
+            for name in ("crc_errors", "cobs_errors", "overruns", "line_errors")
+            if counters[name]
+        }
+        bad |= {f"host_{n}": link[n] for n in ("crc_errors", "cobs_errors") if link[n]}
+        text = ", ".join(f"{name} {count}" for name, count in bad.items())
+        self._verdict.check("link", f"all frames recovered; {text or 'no errors'}")
+
+    def _clock(self) -> None:
+        check = self._recorded.events.get("clock_check", {"applicable": False})
+        if not check["applicable"]:
+            self._verdict.check("clock", "not applicable: this backend has no real time")
+            return
+        off = check["seen_hz"] / check["claimed_hz"] - 1
+        self._verdict.check(
+            "clock",
+            f"{check['claimed_hz'] / 1e6:g} MHz claimed, {100 * off:+.2f} % by the host's clock "
+            f"(tolerance {100 * check['tolerance']:g} %)",
+        )
+
+    # ------------------------------------------------------------ tables
+
+    def _array(self, outputs: list[bytes]) -> np.ndarray[Any, Any]:
+        dtype, elements = self._plan["image"]["output_dtype"], self._expected.shape[1]
+        return np.frombuffer(b"".join(outputs), dtype=dtype).reshape(-1, elements)
+
+    def _samples_csv(self, samples: list[Sample]) -> str:
+        predictions = self._array([s.output for s in samples]).argmax(axis=1) if samples else []
+        rows = [
+            (
+                s.vector,
+                "" if self._labels is None else int(self._labels[s.vector]),
+                int(prediction),
+                s.retransmissions,
+                int(self._wrong(s.vector, s.output)),
+            )
+            for s, prediction in zip(samples, predictions, strict=True)
+        ]
+        return _csv(("vector", "label", "prediction", "retransmissions", "mismatch"), rows)
+
+    def _windows_csv(self, windows: list[Window], counts: list[int]) -> str:
+        rows = [
+            (w.vector, w.repeat, w.ticks, count, w.interrupts, int(self._wrong(w.vector, w.output)))
+            for w, count in zip(windows, counts, strict=True)
+        ]
+        unit = self._facts.ticks
+        return _csv(("vector", "repeat", "ticks", unit, "interrupts", "mismatch"), rows)
+
+
+def compute(
+    plan: dict[str, Any],
+    events: Sequence[dict[str, Any]],
+    expected: np.ndarray[Any, Any] | None,
+    labels: np.ndarray[Any, Any] | None,
+) -> Results:
+    """Results of a completed journal.
+
+    Raises
+    ------
+    BundleError
+        When the journal does not hold a whole run.
+    """
+    recorded = read_events(events)
+    if expected is None or "measured" not in recorded.events:
+        raise BundleError("the run is not complete", hint="`hilbench resume` goes on")
+    return ResultsBuilder(plan, recorded, expected, labels).build()
+
+
+def _csv(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue() if rows else ""

@@ -1,0 +1,69 @@
+"""The command line: one file per verb; only here are errors turned into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from hilbench import __version__
+from hilbench.errors import EXIT_BUG, HilbenchError
+
+#: Verb -> one line of help.  The module is ``hilbench.cli.<verb>``, imported when it is used.
+VERBS = {
+    "run": "run a benchmark on a board and leave a bundle",
+    "resume": "go on with an interrupted run",
+    "report": "show a bundle, or write its report again",
+    "ls": "list the runs in a results folder",
+    "boards": "list the boards of the catalogue",
+    "devices": "list the devices that are connected",
+    "doctor": "look for what is missing, and say how to mend it",
+    "flash": "bring a board's firmware to a connected device",
+    "pack": "pack a model into an image and show its costs",
+    "workloads": "list the workloads that ship",
+}
+
+
+def build_parser(verb: str | None) -> argparse.ArgumentParser:
+    """The parser; only the given verb's module is imported, so that --help is fast."""
+    parser = argparse.ArgumentParser(
+        prog="hilbench",
+        description="Benchmark machine learning models on microcontrollers: flash, stream, "
+        "measure, report.",
+        epilog="Exit codes: docs/exit-codes.md",
+    )
+    parser.add_argument("--version", action="version", version=f"hilbench {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, text in VERBS.items():
+        sub = verbs.add_parser(name, help=text, description=text)
+        if name == verb:
+            importlib.import_module(f"hilbench.cli.{name}").add_arguments(sub)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verb = next((word for word in words if word in VERBS), None)
+    options = build_parser(verb).parse_args(words)
+    from hilbench.cli import console
+
+    try:
+        return int(importlib.import_module(f"hilbench.cli.{options.verb}").execute(options))
+    except HilbenchError as error:
+        console.show_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("hilbench: interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # the reader of our output went away: nothing more to say to it
+        sys.stderr.close()
+        return 74
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.write("hilbench: this is a bug; please report it with the lines above\n")
+        return EXIT_BUG

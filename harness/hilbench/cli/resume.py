@@ -1,0 +1,22 @@
+"""``hilbench resume``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hilbench.cli import console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, help="folder of the interrupted run")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def execute(options: argparse.Namespace) -> int:
+    from hilbench.bench.run import resume
+    from hilbench.cli.run import show_bundle
+
+    with console.progress_bars() as progress:
+        bundle = resume(options.bundle, progress, console.note)
+    return show_bundle(bundle, options.json)

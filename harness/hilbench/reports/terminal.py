@@ -1,0 +1,137 @@
+"""Tables for people, made from bundles and catalogues; printing them is the console's job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from hilbench.boards import Board
+from hilbench.store import Bundle
+from hilbench.units import REGISTRY, format_value
+
+if TYPE_CHECKING:
+    from hilbench.workloads import Workload
+
+COLOURS = {"valid": "green", "degraded": "yellow", "invalid": "red"}
+UNTESTED = "untested on silicon"
+
+
+def result_table(bundle: Bundle) -> Group:
+    """The end of a run: every metric with its interval and origin, then the verdict."""
+    plan = bundle.plan
+    title = (
+        f"{plan['subject']['model']} ({plan['subject']['scheme']}) on {plan['board']}, "
+        f"{plan['backend']}"
+    )
+    table = Table(title=title, title_justify="left")
+    for name, justify in (("metric", "left"), ("value", "right"), ("95 % interval", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("n", justify="right")
+    table.add_column("origin")
+    for key, metric in ordered_metrics(bundle):
+        table.add_row(
+            REGISTRY[key].title,
+            format_value(key, metric["value"]),
+            interval_text(key, metric),
+            f"{metric['n']:,}",
+            metric["origin"],
+        )
+    return Group(table, *_verdict_lines(bundle))
+
+
+def ordered_metrics(bundle: Bundle) -> list[tuple[str, dict[str, Any]]]:
+    """The bundle's metrics in the registry's order."""
+    metrics = bundle.metrics["metrics"]
+    return [(key, metrics[key]) for key in REGISTRY if key in metrics]
+
+
+def interval_text(key: str, metric: dict[str, Any]) -> str:
+    if metric["low"] is None:
+        return ""
+    return f"{format_value(key, metric['low'])} – {format_value(key, metric['high'])}"
+
+
+def _verdict_lines(bundle: Bundle) -> list[Text]:
+    verdict = bundle.metrics["verdict"]
+    lines = [Text.assemble("verdict: ", (verdict["status"], COLOURS[verdict["status"]]))]
+    lines += [Text(f"  {reason}") for reason in verdict["reasons"]]
+    if not bundle.plan["silicon_tested"]:
+        lines.append(Text(f"  {bundle.plan['board']} is {UNTESTED}", style="dim"))
+    return lines
+
+
+def run_rows(bundles: Sequence[Bundle]) -> list[dict[str, Any]]:
+    """One object per run, oldest first."""
+    return [
+        {
+            "run": bundle.run,
+            "bundle": str(bundle.folder),
+            "state": bundle.metrics["verdict"]["status"] if bundle.sealed else "interrupted",
+            "board": bundle.plan["board"],
+            "backend": bundle.plan["backend"],
+            "workload": bundle.plan["workload"]["name"],
+            "model": bundle.plan["subject"]["model"],
+            "scheme": bundle.plan["subject"]["scheme"],
+        }
+        for bundle in bundles
+    ]
+
+
+def run_list(bundles: Sequence[Bundle]) -> Table | Text:
+    if not bundles:
+        return Text("no runs here yet")
+    table = Table()
+    for name in ("run", "state", "workload", "model", "scheme"):
+        table.add_column(name, overflow="fold")
+    for row in run_rows(bundles):
+        table.add_row(*(str(row[name]) for name in ("run", "state", "workload", "model", "scheme")))
+    return table
+
+
+def board_rows(boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """One object per board of the catalogue."""
+    return [
+        {
+            "board": board.id,
+            "title": board.title,
+            "mcu": board.mcu,
+            "core": board.core,
+            "clock_hz": board.clock_hz,
+            "backends": list(board.backends),
+            "silicon_tested": board.silicon_tested,
+        }
+        for board in boards
+    ]
+
+
+def board_list(boards: Sequence[Board]) -> Table:
+    table = Table()
+    for name in ("board", "title", "core", "backends", "silicon"):
+        table.add_column(name)
+    for board in boards:
+        tested = "tested" if board.silicon_tested else UNTESTED
+        if "silicon" not in board.backends:
+            tested = "–"
+        table.add_row(board.id, board.title, board.core, ", ".join(board.backends), tested)
+    return table
+
+
+def workload_rows(workloads: Sequence[Workload]) -> list[dict[str, Any]]:
+    """One object per workload."""
+    return [
+        {"workload": w.name, "task": w.task, "metric": w.metric, "target": w.target}
+        for w in workloads
+    ]
+
+
+def workload_list(workloads: Sequence[Workload]) -> Table:
+    table = Table()
+    for name in ("workload", "task", "metric", "target"):
+        table.add_column(name)
+    for row in workload_rows(workloads):
+        table.add_row(*("" if row[n] is None else str(row[n]) for n in row))
+    return table
