@@ -50,9 +50,9 @@ uint32_t hb_in_limit(const struct hb_in_stream *in) {
 
 bool hb_in_credit_due(const struct hb_in_stream *in) {
     const uint32_t raise = hb_in_limit(in) - in->limit;
-    const uint32_t quarter = in->line_room / 4u;
+    const uint32_t step = in->line_room / 8u;
     if (raise == 0u || raise > INT32_MAX) return false;
-    return raise >= quarter || in->limit - in->expected < quarter;
+    return raise >= step || in->limit - in->expected < step;
 }
 
 void hb_in_copy(const struct hb_in_stream *in, uint32_t skip, uint8_t *to, uint32_t bytes) {

@@ -1,0 +1,21 @@
+/* Arm MPS3 with the AN547 image (Cortex-M55, Corstone SSE-300, Arm DAI 0547). */
+#ifndef HB_BOARD_H
+#define HB_BOARD_H
+
+#define HB_BOARD_NAME "mps3-an547"
+#define HB_CORE_CLOCK_HZ 32000000u
+#define HB_UART_CLOCK_HZ 32000000u
+#define HB_UART_BASE 0x59303000u
+#define HB_UART_RX_IRQ 33
+#define HB_IRQ_COUNT 96
+#define HB_BAUD 115200u
+#define HB_COUNTER_HZ 32000000u
+#define HB_COUNTER_BITS 64u
+#define HB_SSE_COUNTER_BASE 0x58100000u
+#define HB_ARENA_BYTES 0x100000u
+#define HB_SLOT_ADDRESS 0x70000000u
+#define HB_SLOT_BYTES 0x400000u
+#define HB_UPLOAD_BASE 0x70400000u
+#define HB_UPLOAD_ROOM 0x400000u
+
+#endif
