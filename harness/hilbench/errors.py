@@ -4,7 +4,7 @@ Only ``cli/`` catches :class:`HilbenchError`; it prints the message, then the hi
 what happened and to what; a hint says what is safe and what to do next.  Which class to raise is
 decided by *when* the first cause struck (DESIGN: the first cause wins):
 
-- nothing touched yet -> :class:`UsageError` (bad input) or :class:`BlockedError` (something missing)
+- nothing touched yet -> :class:`UsageError` (bad input) or :class:`BlockedError` (it is missing)
 - flashing, identifying, attesting -> :class:`PrepareError`
 - running -> :class:`TargetLost`, :class:`MeasurementError`
 - the host itself -> :class:`HostIOError`
@@ -18,7 +18,8 @@ EXIT_BUG = 70
 #: code -> (name, meaning, JUnit outcome); docs/exit-codes.md is generated from it.
 EXIT_CODES: dict[int, tuple[str, str, str]] = {
     0: ("ok", "Fine.", "passed"),
-    1: ("regression", "A gate failed, or a quality target that was asked for was missed.", "failure"),
+    1: ("regression", "A gate failed, or a quality target that was asked for was missed.",
+        "failure"),
     2: ("usage", "Bad input: arguments, YAML, model, unsupported op, model does not fit, "
         "workloads differ, bundle altered or unreadable.", "error"),
     3: ("invalid", "The measurement is invalid, found while measuring.", "error"),

@@ -65,7 +65,8 @@ class QemuBackend:
         return output.splitlines()[0] if output else "unknown"
 
     def start(self) -> Device:
-        assert self._folder is not None and self._firmware is not None
+        assert self._folder is not None
+        assert self._firmware is not None
         folder = Path(self._folder.name)
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
@@ -86,7 +87,7 @@ class QemuBackend:
     def _command(self, folder: Path, descriptor: int) -> list[str]:
         """QEMU listens on a socket that is already open: no port number to race for."""
         assert self._firmware is not None
-        spec = self._spec
+        spec, address = self._spec, self._board.image_slot.address
         bios = ["-bios", "none"] if spec.system == "qemu-system-riscv32" else []
         return [
             self._program, "-M", spec.machine, *bios, "-display", "none", "-monitor", "none",
@@ -95,7 +96,7 @@ class QemuBackend:
             "-chardev", f"socket,id=u0,fd={descriptor},server=on,wait=on,nodelay=on",
             "-serial", "chardev:u0",
             "-device",
-            f"loader,file={folder / 'image.bin'},addr={self._board.image_slot.address:#x},force-raw=on",
+            f"loader,file={folder / 'image.bin'},addr={address:#x},force-raw=on",
         ]  # fmt: skip
 
     def diagnose(self, error: HilbenchError) -> HilbenchError:

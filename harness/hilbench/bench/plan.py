@@ -18,7 +18,10 @@ from hilbench.boards.firmware import Firmware, load_firmware
 from hilbench.errors import BundleError, ToolMissing, UsageError
 from hilbench.store import Bundle
 
+#: What `hilbench run --mode` takes.
 MODES = ("accuracy", "performance", "energy")
+#: Further modes of an acceptance run: per-layer checks, and the link at each baud rate.
+ACCEPTANCE_MODES = ("accuracy", "performance", "layers", "link")
 DEFAULT_MODES = ("accuracy", "performance")
 #: Vectors timed in performance mode unless asked otherwise; accuracy mode takes all.
 PERFORMANCE_VECTORS = 50

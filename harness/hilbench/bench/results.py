@@ -25,6 +25,7 @@ class Recorded:
     windows: dict[tuple[int, int], Window] = field(default_factory=dict)
     overhead_ticks: list[int] = field(default_factory=list)
     transfers: list[dict[str, Any]] = field(default_factory=list)
+    link_trials: list[dict[str, Any]] = field(default_factory=list)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     interruptions: int = 0
 
@@ -65,6 +66,8 @@ def read_events(events: Sequence[dict[str, Any]]) -> Recorded:
             recorded.overhead_ticks.append(event["ticks"])
         elif kind == "transfer":
             recorded.transfers.append(event)
+        elif kind == "link_trial":
+            recorded.link_trials.append(event)
         elif kind in ("interrupted", "error"):
             recorded.interruptions += 1
         else:
@@ -110,6 +113,8 @@ class ResultsBuilder:
         self._statics()
         self._link()
         self._clock()
+        self._layers()
+        self._link_trials()
         if self._recorded.interruptions:
             self._verdict.check(
                 "resumed", f"interrupted {self._recorded.interruptions} times, then completed"
@@ -241,6 +246,32 @@ class ResultsBuilder:
         bad |= {f"host_{n}": link[n] for n in ("crc_errors", "cobs_errors") if link[n]}
         text = ", ".join(f"{name} {count}" for name, count in bad.items())
         self._verdict.check("link", f"all frames recovered; {text or 'no errors'}")
+
+    def _layers(self) -> None:
+        layers = self._recorded.events.get("layers")
+        if layers is None:
+            return
+        total = layers["vectors"] * layers["ops"]
+        if layers["mismatches"]:
+            vector, op = layers["mismatches"][0]
+            name = self._plan["image"]["ops"][op]["name"]
+            self._verdict.fail(
+                "invalid",
+                "layers",
+                f"{len(layers['mismatches'])} of {total} layer outputs differ, first operator "
+                f"{op} ({name}) of vector {vector}",
+            )
+        else:
+            self._verdict.check("layers", f"{total} layer outputs equal the host's reference")
+
+    def _link_trials(self) -> None:
+        for trial in self._recorded.link_trials:
+            name = f"link at {trial['baud']:,} baud"
+            if trial["works"]:
+                seen = f"{100 * trial['share_of_line']:.1f} % of the line"
+                self._verdict.check(name, f"{seen}, {trial['retransmissions']} retransmissions")
+            else:
+                self._verdict.fail("degraded", name, "does not work")
 
     def _clock(self) -> None:
         check = self._recorded.events.get("clock_check", {"applicable": False})

@@ -17,6 +17,7 @@ import numpy as np
 from hilbench import __version__
 from hilbench.backends.base import Backend, Prepared, Progress
 from hilbench.bench.plan import Plan
+from hilbench.bench.trials import check_layers, try_link
 from hilbench.device import Device, RunRequest, StreamStatistics, check_attestation, run_stream
 from hilbench.device.attest import Expectation, flag_names
 from hilbench.device.client import LinkMode
@@ -45,6 +46,7 @@ class Session:
     progress: Progress
     say: Callable[[str], None]
     done: dict[str, int]
+    link_mode: LinkMode | None = None
 
     def execute(self) -> None:
         """Do what is left of the plan.
@@ -106,7 +108,7 @@ class Session:
                 unique_id=prepared.unique_id,
             ),
         )
-        mode = self._negotiate(device, hello)
+        mode = self.link_mode = self._negotiate(device, hello)
         image = device.load_image()
         if image.image_crc != self.plan.image.crc:
             raise AttestationError(
@@ -174,10 +176,19 @@ class Session:
                 self._accuracy(device)
             elif mode == "performance":
                 self._performance(device)
+            elif mode == "layers":
+                self.writer.journal.append("layers", **check_layers(self.plan, device))
+            elif mode == "link":
+                for row in try_link(self.plan, device, self._mode_in_force()):
+                    self.writer.journal.append("link_trial", **row)
         counters = device.counters()
         self.writer.journal.append("counters", **{k: int(v) for k, v in vars(counters).items()})
         self.writer.journal.append("link", **device.link.counters.to_json())
         self.writer.journal.append("measured")
+
+    def _mode_in_force(self) -> LinkMode:
+        assert self.link_mode is not None, "attest first"
+        return self.link_mode
 
     def _accuracy(self, device: Device) -> None:
         first, total = self.done.get("accuracy", 0), len(self.plan.vectors)

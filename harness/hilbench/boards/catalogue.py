@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from hilbench.boards.acceptance import accepted_boards
 from hilbench.boards.model import BackendSpec, Board, Counter, ImageSlot, ProbeSpec, Uart
 from hilbench.boards.yaml_reader import Mapping, read_mapping
 from hilbench.errors import ConfigError, UsageError
@@ -32,7 +34,11 @@ def load_catalogue(extra: Path | None = None) -> dict[str, Board]:
     boards: dict[str, Board] = {}
     for path in paths:
         boards |= read_catalogue(path)
-    return boards
+    accepted = accepted_boards()
+    return {
+        name: replace(board, silicon_tested=True) if name in accepted else board
+        for name, board in boards.items()
+    }
 
 
 def read_catalogue(path: Path) -> dict[str, Board]:

@@ -46,7 +46,7 @@ def show_error(error: HilbenchError) -> None:
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, float], None]]:
-    """A callback (stage, fraction) that draws a bar per stage on a terminal, and is quiet elsewhere."""
+    """A callback (stage, fraction): a bar per stage on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda stage, fraction: None
         return

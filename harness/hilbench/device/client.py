@@ -189,9 +189,7 @@ class Device:
         if status is p.Status.OK:
             return reply
         if status is p.Status.ARENA_TOO_SMALL:
-            raise ModelError(
-                f"the model needs {reply.detail} bytes more RAM (arena) than the board has"
-            )
+            raise ModelError(f"the arena needs {reply.detail} bytes more RAM than the board has")
         reason = {
             p.Status.IMAGE_MAGIC: "there is no image in the slot",
             p.Status.IMAGE_VERSION: f"the image has format version {reply.detail}",

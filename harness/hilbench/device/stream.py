@@ -1,8 +1,8 @@
 """A run's two byte streams: vectors in, records out, with recovery driven by the host.
 
-The device never retransmits by itself.  When nothing valid arrives for a while the host *polls*: it
-sends its `ack` with the flag `resend`; the device answers with a `credit` and repeats the out stream
-from there, and the host goes back to the offset that the credit names.
+The device never retransmits by itself.  When nothing valid arrives for a while the host *polls*:
+it sends its `ack` with the flag `resend`; the device answers with a `credit` and repeats the out
+stream from there, and the host goes back to the offset that the credit names.
 """
 
 from __future__ import annotations
@@ -287,7 +287,7 @@ def _start(device: Device, request: RunRequest, statistics: StreamStatistics) ->
     status = p.Status(reply.status)
     if status is p.Status.TOO_LARGE:
         raise ModelError(
-            f"one vector does not fit the device's vector buffer: {reply.detail} bytes of RAM missing"
+            f"one vector exceeds the device's vector buffer by {reply.detail} bytes of RAM"
         )
     if status is not p.Status.OK:
         raise DeviceError(f"the device refuses the run: {status.name.lower()} ({reply.detail})")

@@ -1,7 +1,229 @@
-"""placeholder until the template stands"""
+"""One self-contained HTML page from one bundle: light and dark, no script, no external request."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.reports import plots
+from hilbench.reports.terminal import UNTESTED, interval_text, ordered_metrics
+from hilbench.stats import wilson_interval
 from hilbench.store import Bundle
+from hilbench.units import REGISTRY, format_value
+
+#: Wrong vectors that are shown; the rest is in samples.csv.
+WRONG_SHOWN = 24
+#: Largest input that is drawn as a picture, pixels a side.
+PICTURE_SIDE = 32
+MEMORY = ("image_bytes", "engine_flash_bytes", "arena_bytes", "vector_buffer_bytes", "stack_bytes")
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A vector that was classified wrongly."""
+
+    vector: int
+    label: str
+    prediction: str
+    picture: str
 
 
 def render_html(bundle: Bundle) -> str:
-    return "<html></html>"
+    """The report's text.  ``bundle`` needs its metrics and tables, not its manifest."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("hilbench.reports"), autoescape=True, undefined=StrictUndefined
+    )
+    plan, metrics = bundle.plan, bundle.metrics
+    samples = _Samples(bundle)
+    return environment.get_template("report.html.j2").render(
+        plan=plan,
+        run=bundle.run,
+        title=f"{plan['subject']['model']} on {plan['board']}",
+        verdict=metrics["verdict"],
+        untested=None if plan["silicon_tested"] else UNTESTED,
+        rows=list(_metric_rows(bundle)),
+        plots=list(_plots(bundle, samples)),
+        wrong=samples.wrong(),
+        wrong_count=samples.wrong_count,
+        sample_count=len(samples.rows),
+        provenance=list(_provenance(bundle)),
+    )
+
+
+def _metric_rows(bundle: Bundle) -> Iterator[dict[str, Any]]:
+    for key, metric in ordered_metrics(bundle):
+        yield {
+            "key": key,
+            "title": REGISTRY[key].title,
+            "value": format_value(key, metric["value"]),
+            "interval": interval_text(key, metric),
+            "n": f"{metric['n']:,}",
+            "origin": metric["origin"],
+        }
+
+
+# ---------------------------------------------------------------- plots
+
+
+def _plots(bundle: Bundle, samples: _Samples) -> Iterator[tuple[str, str, str]]:
+    """(heading, caption, SVG) of each plot that the bundle has data for."""
+    windows = bundle.rows("windows.csv")
+    if windows:
+        unit = bundle.plan["facts"]["ticks"]
+        points = [(int(w["vector"]), int(w["repeat"]), float(w[unit])) for w in windows]
+        yield (
+            f"{unit.capitalize()} per inference",
+            f"Each of the {len(points)} timed inferences, the window's overhead subtracted.",
+            plots.scatter(points, unit, "windows", f"{unit} of each timed inference"),
+        )
+    if samples.labelled:
+        yield (
+            "Confusion",
+            f"{len(samples.rows)} vectors; shade = share of the label's row.",
+            plots.confusion(
+                samples.confusion(), samples.classes, "confusion", "labels against predictions"
+            ),
+        )
+        yield (
+            "Accuracy by class",
+            "With 95 % Wilson intervals.",
+            plots.bars(list(samples.by_class()), "classes", "accuracy of each class", 1.0),
+        )
+    metrics = bundle.metrics["metrics"]
+    memory = [
+        plots.Bar(REGISTRY[key].title, metrics[key]["value"], f"{metrics[key]['value']:,.0f} B")
+        for key in MEMORY
+        if key in metrics
+    ]
+    yield ("Memory", "Bytes.", plots.bars(memory, "memory", "memory in bytes"))
+    macs = [
+        plots.Bar(f"{number} {op['name']}", op["macs"], f"{op['macs']:,}")
+        for number, op in enumerate(bundle.plan["image"]["ops"])
+        if op["macs"]
+    ]
+    if macs:
+        caption = f"{bundle.plan['image']['macs']:,} in all; static, from the model."
+        yield (
+            "Multiply-accumulates by operator",
+            caption,
+            plots.bars(macs, "macs", "multiply-accumulates of each operator"),
+        )
+
+
+class _Samples:
+    """samples.csv of a bundle, with labels where it has them."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.rows = bundle.rows("samples.csv")
+        self.labelled = bool(self.rows) and self.rows[0]["label"] != ""
+        self._pairs = [
+            (int(r["vector"]), int(r["label"]), int(r["prediction"]))
+            for r in self.rows
+            if self.labelled
+        ]
+        named = tuple(bundle.plan["workload"]["classes"])
+        count = bundle.plan["image"]["output_elements"]
+        self.classes = named if len(named) == count else tuple(map(str, range(count)))
+
+    @property
+    def wrong_count(self) -> int:
+        return sum(label != prediction for _, label, prediction in self._pairs)
+
+    def confusion(self) -> NDArray[np.int64]:
+        matrix = np.zeros((len(self.classes), len(self.classes)), np.int64)
+        for _, label, prediction in self._pairs:
+            matrix[label, prediction] += 1
+        return matrix
+
+    def by_class(self) -> Iterator[plots.Bar]:
+        matrix = self.confusion()
+        for position, name in enumerate(self.classes):
+            total, right = int(matrix[position].sum()), int(matrix[position, position])
+            if total:
+                low, high = wilson_interval(right, total)
+                text = f"{100 * right / total:.1f} % of {total}"
+                yield plots.Bar(name, right / total, text, low, high)
+
+    def wrong(self) -> list[Wrong]:
+        found = [pair for pair in self._pairs if pair[1] != pair[2]][:WRONG_SHOWN]
+        pictures = _Pictures(self.bundle) if found else None
+        return [
+            Wrong(v, self.classes[lab], self.classes[pred], pictures.draw(v) if pictures else "")
+            for v, lab, pred in found
+        ]
+
+
+class _Pictures:
+    """Draws vectors that are small grey or colour images."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._pixels: NDArray[np.float64] | None = None
+        inputs = bundle.plan["image"]["inputs"]
+        array = bundle.array("inputs.npy")
+        if len(inputs) != 1 or array is None:
+            return
+        shape = tuple(inputs[0]["shape"])[1:]
+        if len(shape) != 3 or max(shape[:2]) > PICTURE_SIDE or shape[2] not in (1, 3):
+            return
+        values = np.ascontiguousarray(array).view(inputs[0]["dtype"]).astype(np.float64)
+        values = values.reshape(-1, *shape).mean(axis=3)
+        low, high = values.min(), values.max()
+        self._pixels = (values - low) / (high - low) if high > low else np.zeros_like(values)
+
+    def draw(self, vector: int) -> str:
+        if self._pixels is None:
+            return ""
+        return plots.picture(self._pixels[vector], f"vector {vector}")
+
+
+# ---------------------------------------------------------------- provenance
+
+
+def _provenance(bundle: Bundle) -> Iterator[tuple[str, str]]:
+    plan, provenance = bundle.plan, bundle.provenance
+    hello, link = provenance["hello"], provenance["link"]
+    workload = plan["workload"]
+    yield "created", plan["created"]
+    yield "board", f"{plan['board_title']} ({plan['board']}), backend {plan['backend']}"
+    facts = plan["facts"]
+    yield "backend declares", f"ticks: {facts['ticks']}; time base: {facts['time_base']}"
+    yield "firmware digest (attested)", hello["firmware_digest"]
+    yield "firmware ELF SHA-256", plan["subject"]["firmware_sha256"]
+    yield (
+        "engine",
+        f"{hello['engine']} {hello['engine_version'] >> 8}.{hello['engine_version'] & 255}",
+    )
+    yield (
+        "core clock (attested)",
+        f"{hello['core_clock_hz']:,} Hz, {hello['wait_states']} wait states",
+    )
+    yield "clock flags (attested)", ", ".join(hello["clock_flags"]) or "none"
+    yield "unique device id", hello["unique_id"]
+    yield "model SHA-256", plan["subject"]["model_digest"]
+    yield "image CRC-32", f"0x{plan['image']['crc']:08X}"
+    yield (
+        "workload",
+        f"{workload['name']}, {workload['vectors']} vectors of {workload['vector_bytes']} bytes",
+    )
+    yield "workload data", workload["source"]
+    yield "encoding", workload["encoding"]
+    yield "workload identity", plan["workload_identity"]
+    yield "subject identity", plan["subject_identity"]
+    yield "link", f"{link['baud']:,} baud, receive by {link['rx_mode']}"
+    yield "outputs checked", plan["output_check"]
+    yield (
+        "repeats",
+        f"{plan['repeat']} timed after {plan['warmup']} untimed, per vector; "
+        "input reloaded before each",
+    )
+    for note in provenance["prepared"]["notes"]:
+        yield "prepared", note
+    for name, value in provenance["host"].items():
+        yield f"host: {name}", value

@@ -135,3 +135,50 @@ def workload_list(workloads: Sequence[Workload]) -> Table:
     for row in workload_rows(workloads):
         table.add_row(*("" if row[n] is None else str(row[n]) for n in row))
     return table
+
+
+def finding_list(findings: Sequence[Any]) -> Table:
+    """What the doctor saw, with remedies."""
+    colours = {"ok": "green", "absent": "yellow", "problem": "red"}
+    table = Table()
+    for name in ("what", "status", "seen", "remedy"):
+        table.add_column(name, overflow="fold")
+    for finding in findings:
+        status = Text(finding.status, style=colours[finding.status])
+        table.add_row(finding.what, status, finding.seen, finding.remedy)
+    return table
+
+
+def device_list(rows: Sequence[Any], probes: Sequence[Any], ports: Sequence[Any]) -> Table | Text:
+    """Connected devices; where none is known, what there is instead."""
+    if not rows:
+        lines = ["no known board is connected"]
+        lines += [f"  probe {p.description} {p.unique_id} (board id {p.board_id})" for p in probes]
+        lines += [f"  port {p.device} {p.description}" for p in ports]
+        return Text("\n".join(lines))
+    table = Table()
+    for name in ("name", "board", "probe", "port"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(row["name"], row["board"], row["probe"], row["port"] or "none")
+    return table
+
+
+def pack_table(graph: Any, image: Any) -> Table:
+    """Each operator's cost, and the totals."""
+    title = (
+        f"{graph.name} ({graph.scheme}): image {len(image.data):,} bytes, "
+        f"arena {image.arena_bytes:,} bytes"
+    )
+    table = Table(title=title, title_justify="left", show_footer=True)
+    table.add_column("op", justify="right")
+    table.add_column("operator")
+    table.add_column("output")
+    table.add_column("MACs", justify="right", footer=f"{image.macs:,}")
+    table.add_column("share", justify="right")
+    table.add_column("weights, bytes", justify="right")
+    for number, op in enumerate(image.ops):
+        shape = " × ".join(map(str, op.output_shape))
+        share = f"{100 * op.macs / image.macs:.1f} %" if image.macs else ""
+        table.add_row(str(number), op.name, shape, f"{op.macs:,}", share, f"{op.weight_bytes:,}")
+    return table

@@ -1,0 +1,43 @@
+"""``hilbench pack``: can the engine run this model, and what does it cost."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hilbench.cli import console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, help="a .tflite file")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="write the image there")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def execute(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from hilbench import models
+    from hilbench.reports.terminal import pack_table
+    from hilbench.store.files import write_atomically
+
+    graph = models.load(options.model)
+    image = models.pack(graph)
+    if options.image is not None:
+        write_atomically(options.image, image.data)
+        console.note(f"image: {options.image}")
+    if options.json:
+        console.show_json(
+            {
+                "schema": "hilbench-pack-1",
+                "model": graph.name,
+                "scheme": graph.scheme,
+                "image_bytes": len(image.data),
+                "arena_bytes": image.arena_bytes,
+                "macs": image.macs,
+                "ops": [asdict(op) for op in image.ops],
+            }
+        )
+    else:
+        console.show(pack_table(graph, image))
+    return 0
