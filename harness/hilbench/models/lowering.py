@@ -141,7 +141,7 @@ def _check_data_type(owner: str, tensor: Tensor) -> None:
         raise UnsupportedOp(
             f"{owner}: tensor '{tensor.name}' is {tensor.dtype}; int8 and float32 are supported"
         )
-    if len(tensor.shape) > image.MAX_RANK:
+    if not 1 <= len(tensor.shape) <= image.MAX_RANK:
         raise UnsupportedOp(f"{owner}: tensor '{tensor.name}' has {len(tensor.shape)} dimensions")
     if tensor.dtype == "int8":
         _check_quantization(owner, tensor)
@@ -257,11 +257,11 @@ class _View:
 
     def rescale(self, data: Tensor, weights: Tensor, channels: int) -> tuple[Int32, Int32] | None:
         """Requantization of int8 accumulators, one pair per output channel; None for float."""
-        if data.dtype == "float32":
-            return None
         products = weights.elements // channels
         if products > MAX_PRODUCTS:
             raise UnsupportedOp(f"{self.label}: sums of {products} products; {MAX_PRODUCTS} fit")
+        if data.dtype == "float32":
+            return None
         scales = np.broadcast_to(np.array(weights.scales, dtype=np.float64), (channels,))
         multiplier, shift = quantize_multipliers(data.scale * scales / self.output.scale)
         if shift.max() > MAX_LEFT_SHIFT:
@@ -394,10 +394,11 @@ def _lower_conv(view: _View) -> Step:
     view.arity(2, 3)
     data, weights = view.data(), view.weights(4, channel_dimension=0)
     channels, height, width, depth = weights.shape
-    if data.shape[-1] % depth == 0 and data.shape[-1] != depth:
+    given = view.image_shape(data)[2]
+    if given != depth and given % depth == 0:
         raise UnsupportedOp(f"{view.label}: grouped convolution")
-    if data.shape[-1] != depth:
-        raise view.fail(f"{data.shape[-1]} input channels, weights for {depth}")
+    if given != depth:
+        raise view.fail(f"{given} input channels, weights for {depth}")
     rows, columns, top, left = _spatial(view, options, data, (height, width))
     _check_output(view, (1, rows, columns, channels))
     bias = view.bias(channels, _accumulator_scales(data, weights))
@@ -415,9 +416,10 @@ def _lower_depthwise(view: _View) -> Step:
     view.arity(2, 3)
     data, weights = view.data(), view.weights(4, channel_dimension=3)
     one, height, width, channels = weights.shape
-    if one != 1 or data.shape[-1] * options.depth_multiplier != channels:
+    given = view.image_shape(data)[2]
+    if one != 1 or given * options.depth_multiplier != channels:
         raise view.fail(
-            f"weights {list(weights.shape)} on {data.shape[-1]} channels with depth multiplier "
+            f"weights {list(weights.shape)} on {given} channels with depth multiplier "
             f"{options.depth_multiplier}"
         )
     rows, columns, top, left = _spatial(view, options, data, (height, width))
@@ -490,8 +492,6 @@ def _lower_softmax(view: _View) -> Step:
     view.arity(1, 1)
     data = view.data()
     _check_output(view, data.shape)
-    if not data.shape:
-        raise view.fail("a scalar input")
     if not (math.isfinite(options.beta) and options.beta > 0.0):
         raise view.fail(f"beta {options.beta}")
     multiplier, left_shift, diff_min = 0, 0, 0

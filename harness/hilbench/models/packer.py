@@ -265,13 +265,12 @@ def _constant(data: NDArray[np.generic]) -> bytes:
 
 
 def _tensor_record(tensor: Tensor, offset: int) -> bytes:
-    shape = tensor.shape or (1,)
-    dims = (1,) * (image.MAX_RANK - len(shape)) + shape
+    dims = (1,) * (image.MAX_RANK - len(tensor.shape)) + tensor.shape
     constant = tensor.data is not None
     return image.Tensor(
         storage=image.Storage.CONSTANT if constant else image.Storage.ARENA,
         dtype=_DTYPES[tensor.dtype],
-        rank=len(shape),
+        rank=len(tensor.shape),
         reserved=0,
         offset=offset,
         bytes=tensor.elements * ELEMENT_BYTES[tensor.dtype],

@@ -167,7 +167,7 @@ def _quantization(name: str, table: Table | None) -> tuple[tuple[float, ...], tu
     scales = table.vector(2, "<f4")
     if scales is None or scales.size == 0:
         return (), (), 0
-    zero_points = table.integers(3, "<i8") or (0,) * scales.size
+    zero_points = table.integers(3, "<i8")
     if len(zero_points) != scales.size:
         raise ModelError(
             f"tensor '{name}': {scales.size} scales but {len(zero_points)} zero points"
