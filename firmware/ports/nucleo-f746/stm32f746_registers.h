@@ -1,0 +1,127 @@
+/* The registers of the STM32F746 that this port uses: NAME = address, NAME_BIT = value.  Sections
+ * are RM0385's, or where marked the ARMv7-M ARM's (A) and PM0253's (P).  A test compares every line
+ * with the virtual board's table, and that one with the vendor's SVD. */
+#ifndef STM32F746_REGISTERS_H
+#define STM32F746_REGISTERS_H
+
+/* RCC */
+#define RCC_CR 0x40023800u         /* 5.3.1 */
+#define RCC_CR_HSEON 0x00010000u
+#define RCC_CR_HSERDY 0x00020000u
+#define RCC_CR_HSEBYP 0x00040000u
+#define RCC_CR_PLLON 0x01000000u
+#define RCC_CR_PLLRDY 0x02000000u
+#define RCC_PLLCFGR 0x40023804u    /* 5.3.2 */
+#define RCC_PLLCFGR_PLLSRC 0x00400000u
+#define RCC_CFGR 0x40023808u       /* 5.3.3 */
+#define RCC_AHB1ENR 0x40023830u    /* 5.3.10 */
+#define RCC_AHB1ENR_GPIODEN 0x00000008u
+#define RCC_AHB1ENR_DMA1EN 0x00200000u
+#define RCC_APB1ENR 0x40023840u    /* 5.3.13 */
+#define RCC_APB1ENR_USART3EN 0x00040000u
+#define RCC_APB1ENR_PWREN 0x10000000u
+#define RCC_CSR 0x40023874u        /* 5.3.21 */
+#define RCC_CSR_RMVF 0x01000000u
+#define RCC_CSR_BORRSTF 0x02000000u
+#define RCC_CSR_PADRSTF 0x04000000u
+#define RCC_CSR_PORRSTF 0x08000000u
+#define RCC_CSR_SFTRSTF 0x10000000u
+#define RCC_CSR_WDGRSTF 0x20000000u
+#define RCC_CSR_WWDGRSTF 0x40000000u
+#define RCC_CSR_LPWRRSTF 0x80000000u
+#define RCC_DCKCFGR2 0x40023890u   /* 5.3.26 */
+
+/* PWR */
+#define PWR_CR1 0x40007000u        /* 4.4.1 */
+#define PWR_CR1_ODEN 0x00010000u
+#define PWR_CR1_ODSWEN 0x00020000u
+#define PWR_CSR1 0x40007004u       /* 4.4.2 */
+#define PWR_CSR1_ODRDY 0x00010000u
+#define PWR_CSR1_ODSWRDY 0x00020000u
+
+/* FLASH interface */
+#define FLASH_ACR 0x40023C00u      /* 3.7.1 */
+#define FLASH_ACR_PRFTEN 0x00000100u
+#define FLASH_ACR_ARTEN 0x00000200u
+#define FLASH_ACR_ARTRST 0x00000800u
+
+/* GPIOD: PD8 = USART3_TX, PD9 = USART3_RX */
+#define GPIOD_MODER 0x40020C00u    /* 6.4.1 */
+#define GPIOD_OSPEEDR 0x40020C08u  /* 6.4.3 */
+#define GPIOD_PUPDR 0x40020C0Cu    /* 6.4.4 */
+#define GPIOD_AFRH 0x40020C24u     /* 6.4.10 */
+
+/* DMA1: stream 1 channel 4 = USART3_RX, stream 3 channel 4 = USART3_TX (table 26) */
+#define DMA1_LISR 0x40026000u      /* 8.5.1 */
+#define DMA1_LIFCR 0x40026008u     /* 8.5.3 */
+#define DMA1_LIFCR_CFEIF1 0x00000040u
+#define DMA1_LIFCR_CDMEIF1 0x00000100u
+#define DMA1_LIFCR_CTEIF1 0x00000200u
+#define DMA1_LIFCR_CHTIF1 0x00000400u
+#define DMA1_LIFCR_CTCIF1 0x00000800u
+#define DMA1_LIFCR_CFEIF3 0x00400000u
+#define DMA1_LIFCR_CDMEIF3 0x01000000u
+#define DMA1_LIFCR_CTEIF3 0x02000000u
+#define DMA1_LIFCR_CHTIF3 0x04000000u
+#define DMA1_LIFCR_CTCIF3 0x08000000u
+#define DMA1_S1CR 0x40026028u      /* 8.5.5 */
+#define DMA1_S1NDTR 0x4002602Cu    /* 8.5.6 */
+#define DMA1_S1PAR 0x40026030u     /* 8.5.7 */
+#define DMA1_S1M0AR 0x40026034u    /* 8.5.8 */
+#define DMA1_S3CR 0x40026058u
+#define DMA1_S3NDTR 0x4002605Cu
+#define DMA1_S3PAR 0x40026060u
+#define DMA1_S3M0AR 0x40026064u
+#define DMA_SxCR_EN 0x00000001u
+#define DMA_SxCR_HTIE 0x00000008u
+#define DMA_SxCR_TCIE 0x00000010u
+#define DMA_SxCR_CIRC 0x00000100u
+#define DMA_SxCR_MINC 0x00000400u
+
+/* USART3 */
+#define USART3_CR1 0x40004800u     /* 31.8.1 */
+#define USART3_CR3 0x40004808u     /* 31.8.3 */
+#define USART3_BRR 0x4000480Cu     /* 31.8.4 */
+#define USART3_ISR 0x4000481Cu     /* 31.8.8 */
+#define USART3_ICR 0x40004820u     /* 31.8.9 */
+#define USART3_RDR 0x40004824u     /* 31.8.10 */
+#define USART3_TDR 0x40004828u     /* 31.8.11 */
+#define USART_CR1_UE 0x00000001u
+#define USART_CR1_RE 0x00000004u
+#define USART_CR1_TE 0x00000008u
+#define USART_CR1_IDLEIE 0x00000010u
+#define USART_CR1_RXNEIE 0x00000020u
+#define USART_CR3_EIE 0x00000001u
+#define USART_CR3_DMAR 0x00000040u
+#define USART_CR3_DMAT 0x00000080u
+#define USART_ISR_FE 0x00000002u
+#define USART_ISR_NF 0x00000004u
+#define USART_ISR_ORE 0x00000008u
+#define USART_ISR_IDLE 0x00000010u
+#define USART_ISR_RXNE 0x00000020u
+#define USART_ISR_TC 0x00000040u
+#define USART_ISR_TXE 0x00000080u
+#define USART_ICR_FECF 0x00000002u
+#define USART_ICR_NCF 0x00000004u
+#define USART_ICR_ORECF 0x00000008u
+#define USART_ICR_IDLECF 0x00000010u
+#define USART_ICR_TCCF 0x00000040u
+
+/* Debug and core */
+#define DBGMCU_IDCODE 0xE0042000u  /* 40.6.1 */
+#define DBGMCU_CR 0xE0042004u      /* 40.16.3 */
+#define DBGMCU_CR_DBG_SLEEP 0x00000001u
+#define DCB_DEMCR 0xE000EDFCu      /* (A) C1.6.5 */
+#define DCB_DEMCR_TRCENA 0x01000000u
+#define DWT_CTRL 0xE0001000u       /* (A) C1.8.7 */
+#define DWT_CTRL_CYCCNTENA 0x00000001u
+#define DWT_CYCCNT 0xE0001004u     /* (A) C1.8.8 */
+#define DWT_LAR 0xE0001FB0u        /* (A) C1.8.5 */
+#define SCB_CCSIDR 0xE000ED80u     /* (A) B4.8.3 */
+#define SCB_CSSELR 0xE000ED84u     /* (A) B4.8.4 */
+#define SCB_ICIALLU 0xE000EF50u    /* (A) B2.2.7 */
+#define SCB_DCISW 0xE000EF60u      /* (A) B2.2.7 */
+
+#define UID_WORD0 0x1FF0F420u      /* 41.1: unique device id, 96 bits */
+
+#endif
