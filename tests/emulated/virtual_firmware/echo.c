@@ -1,0 +1,23 @@
+/* Says hello, then echoes byte by byte, by interrupt. */
+#include "setup.h"
+
+void usart3_handler(void)
+{
+    if (USART3_ISR & USART3_ISR_ORE) {
+        USART3_ICR = USART3_ICR_ORECF;
+    }
+    if (USART3_ISR & USART3_ISR_RXNE) {
+        USART3_TDR = USART3_RDR;
+    }
+}
+
+int main(void)
+{
+    clock_216_mhz();
+    usart3_start(54000000u, 115200u, USART3_CR1_RXNEIE);
+    put_text("hello\n");
+    enable_irq(39);
+    for (;;) {
+        __asm volatile("wfi");
+    }
+}
