@@ -84,6 +84,8 @@ class _Builder:
         shape = self.tensors[self.current].shape
         choices = SPATIAL if len(shape) == 4 else FLAT
         opcode = str(self.rng.choice(choices))
+        if opcode == "SOFTMAX" and (shape[-1] > 511 or 0 < self.scale < 1e-5):
+            opcode = "RESHAPE"  # too wide for the oracle's shift, or too fine to be rescaled
         {
             "CONV_2D": self.conv,
             "DEPTHWISE_CONV_2D": self.depthwise,
@@ -96,6 +98,10 @@ class _Builder:
         }[opcode](opcode)
 
     # ------------------------------------------------------------ tensors
+
+    @property
+    def scale(self) -> float:
+        return self.tensors[self.current].scale
 
     def activation(self, shape: tuple[int, ...], like: int | None = None) -> int:
         name = f"t{len(self.tensors)}"

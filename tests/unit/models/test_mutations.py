@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import as_vectors, random_graph, random_inputs
+from tests.conftest import require_module
 
-from conftest import require_module
 from hilbench import models, workloads
 from hilbench.errors import HilbenchError, ModelError
 from hilbench.models import writer

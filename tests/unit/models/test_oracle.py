@@ -8,8 +8,8 @@ import numpy as np
 import oracle
 import pytest
 from random_graphs import as_vectors, random_graph, random_inputs
+from tests.conftest import require_module, require_shared
 
-from conftest import require_module, require_shared
 from hilbench import models, workloads
 from hilbench.models import Graph, writer
 

@@ -1,0 +1,39 @@
+/* Runs an image through the engine and keeps every operator's output, for ctypes. */
+#include <string.h>
+
+#include "hb_engine.h"
+
+struct shim_log {
+    const struct hb_engine *engine;
+    uint8_t *to;
+    uint32_t room;
+    uint32_t used;
+};
+
+static bool keep(void *context, uint32_t op) {
+    struct shim_log *log = context;
+    const struct hb_span span = hb_engine_op_output(log->engine, op);
+    if (span.bytes > log->room - log->used) return false;
+    memcpy(log->to + log->used, span.data, span.bytes);
+    log->used += span.bytes;
+    return true;
+}
+
+/* Status of hb_engine_init, or -1 when the outputs did not fit; `layers` gets all operators'
+ * outputs one after the other, `*layers_bytes` their size (in: the room). */
+int shim_run(const uint8_t *image, uint32_t image_bytes, uint8_t *arena, uint32_t arena_bytes,
+             const uint8_t *vector, uint8_t *layers, uint32_t *layers_bytes, uint32_t *detail) {
+    struct hb_engine engine;
+    const enum hb_engine_status status =
+        hb_engine_init(&engine, image, image_bytes, arena, arena_bytes, detail);
+    if (status != HB_ENGINE_OK) return (int)status;
+    for (uint32_t i = 0; i < engine.header.input_count; i++) {
+        const struct hb_span span = hb_engine_input(&engine, i);
+        memcpy(span.data, vector, span.bytes);
+        vector += span.bytes;
+    }
+    struct shim_log log = {&engine, layers, *layers_bytes, 0};
+    if (!hb_engine_invoke(&engine, keep, &log)) return -1;
+    *layers_bytes = log.used;
+    return 0;
+}
