@@ -3,39 +3,40 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# `pip install -e` is skipped when nothing that it reads has changed
-EXTRAS ?= virtual
 PYTEST ?= $(BIN)/python -m pytest
 
-.PHONY: run test test-all check lint types schema firmware firmware-check clean
+.PHONY: run test test-all check check-static lint types schema firmware firmware-check clean
 
-run: $(STAMP)-$(EXTRAS)
+# a stamp per set of extras: pip runs again only when pyproject.toml changes
+run: $(STAMP)-virtual
 	$(BIN)/hilbench run --board nucleo-f746 --backend virtual
 
-test: $(STAMP)-virtual,test,oracle
+test: $(STAMP)-virtual,dev,oracle
 	$(PYTEST) -m "not slow and not hardware" -n 2
 
-test-all: $(STAMP)-virtual,test,oracle
+test-all: $(STAMP)-virtual,dev,oracle
 	$(PYTEST) -m "not hardware" -n 2
 
-check: $(STAMP)-virtual,dev,oracle lint types schema
-	$(PYTEST) -m "not slow and not hardware" -n 2
+# everything that a change must pass before it is committed
+check: check-static test
 
-lint:
+check-static: $(STAMP)-virtual,dev,oracle lint types schema
+
+lint: $(STAMP)-virtual,dev,oracle
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types:
+types: $(STAMP)-virtual,dev,oracle
 	$(BIN)/mypy
 
-schema:
+schema: $(STAMP)-virtual,dev,oracle
 	$(BIN)/python -m hilbench.schema.generate --check
 
-firmware:
-	$(MAKE) -C firmware
+firmware: $(STAMP)-virtual,dev,oracle
+	$(MAKE) -C firmware PYTHON=$(abspath $(BIN)/python)
 
-firmware-check:
-	$(MAKE) -C firmware check
+firmware-check: $(STAMP)-virtual,dev,oracle
+	$(MAKE) -C firmware check PYTHON=$(abspath $(BIN)/python)
 
 $(STAMP)-%: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -86,3 +86,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own lab and catalogue must not leak into tests."""
     for name in ("HILBENCH_BOARDS", "HILBENCH_LAB", "HILBENCH_VIRTUAL_FAULTS"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def host_agent(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The agent built for this computer; needs a C compiler and make."""
+    require_tool("cc", "gcc")
+    require_tool("make", "make")
+    from tests.host_agent import build
+
+    return build(tmp_path_factory.mktemp("host-agent"))

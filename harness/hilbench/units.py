@@ -72,9 +72,10 @@ def format_value(key: str, value: float) -> str:
     unit = REGISTRY[key].unit
     if unit == "ratio":
         return f"{100 * value:.1f} %"
-    if unit in ("1", "bytes", "instructions", "cycles"):
-        number = f"{value:,.0f}"
-        return number if unit == "1" else f"{number} {unit}"
+    if unit in ("1", "instructions", "cycles"):  # the metric's title names what is counted
+        return f"{value:,.0f}"
+    if unit == "bytes":
+        return f"{value:,.0f} B"
     if unit == "s":
         return _scaled(value, (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)))
     if unit == "Hz":

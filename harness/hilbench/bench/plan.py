@@ -298,8 +298,8 @@ def check_fit(board: Board, firmware: Firmware, image: models.Image) -> None:
     models.check_fit(
         image,
         slot_bytes=board.image_slot.bytes,
-        arena_capacity=firmware.limit("arena_capacity"),
-        vector_buffer_bytes=firmware.limit("vector_buffer_bytes"),
+        arena_capacity=firmware.limit("arena_capacity_bytes"),
+        vector_buffer_bytes=firmware.manifest.get("vector_buffer_bytes"),
     )
 
 

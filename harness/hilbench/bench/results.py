@@ -14,6 +14,7 @@ import numpy as np
 
 from hilbench.errors import BundleError
 from hilbench.records import Facts, Metric, Sample, Verdict, VerdictBuilder, Window
+from hilbench.schema.protocol import CounterKind
 from hilbench.stats import median_interval, quantile_interval, wilson_interval
 
 
@@ -167,6 +168,9 @@ class ResultsBuilder:
         """Counts per window with the overhead subtracted, and the metrics made of them."""
         if not windows:
             return []
+        if self._recorded.events["attested"]["hello"]["counter_kind"] == CounterKind.NONE:
+            self._verdict.check("counter", "this port has none: outputs only, no counts")
+            return [w.ticks for w in windows]
         overheads = {self._count(ticks) for ticks in self._recorded.overhead_ticks}
         overhead = min(overheads, default=0)
         if len(overheads) > 1 and self._facts.ticks == "instructions":

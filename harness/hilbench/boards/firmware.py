@@ -118,7 +118,7 @@ def load_firmware(folder: Path) -> Firmware:
     manifest: dict[str, Any] = {}
     if manifest_path.exists():
         manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-        stated = manifest.get("sha256")
+        stated = manifest.get("elf_sha256")
         if stated and stated != hashlib.sha256(elf.read_bytes()).hexdigest():
             raise ConfigError(f"{elf} differs from its manifest", hint="restore or rebuild it")
     return read_elf(elf, manifest)

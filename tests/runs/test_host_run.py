@@ -1,0 +1,225 @@
+"""Whole runs over the host-built agent: bundle, report, list, interruption and resumption."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hilbench.store import open_bundle, read_journal
+from tests.conftest import Outcome, hilbench, require_shared
+from tests.host_agent import HostAgent
+
+
+def run(agent: HostAgent, tmp_path: Path, *arguments: str | Path) -> Outcome:
+    return hilbench(
+        "run", "--board", "host", "--out", tmp_path / "results", *arguments, env=agent.env
+    )
+
+
+def only_bundle(tmp_path: Path) -> Path:
+    (folder,) = (tmp_path / "results").iterdir()
+    return folder
+
+
+def test_run_leaves_a_bundle_that_says_the_same_as_json(
+    host_agent: HostAgent, tmp_path: Path
+) -> None:
+    outcome = run(host_agent, tmp_path, "--json")
+    assert outcome.code == 0, outcome.stderr
+    content = outcome.json
+    assert (content["board"], content["backend"], content["verdict"]) == ("host", "host", "valid")
+    assert (content["workload"], content["scheme"]) == ("digits", "w8a8")
+    top1 = content["metrics"]["top1"]
+    assert top1["n"] == 450
+    assert top1["low"] < top1["value"] < top1["high"]
+    assert top1["value"] >= 0.93
+    bundle = open_bundle(Path(content["bundle"]))
+    rows = list(csv.DictReader(io.StringIO((bundle.folder / "samples.csv").read_text())))
+    correct = sum(row["label"] == row["prediction"] for row in rows)
+    assert correct / 450 == top1["value"]
+    outputs = bundle.array("outputs.npy")
+    assert outputs is not None
+    assert (outputs.shape, outputs.dtype) == ((450, 10), np.dtype("int8"))
+    assert [int(row["prediction"]) for row in rows] == outputs.argmax(axis=1).tolist()
+    again = hilbench("report", content["bundle"], "--json")
+    assert again.json == content
+    listed = hilbench("ls", tmp_path / "results", "--json").json
+    assert [(row["run"], row["state"]) for row in listed] == [(content["run"], "valid")]
+
+
+def test_report_regenerates_the_same_page(host_agent: HostAgent, tmp_path: Path) -> None:
+    assert run(host_agent, tmp_path, "--vectors", "20", "--mode", "accuracy").code == 0
+    folder = only_bundle(tmp_path)
+    page = tmp_path / "page.html"
+    assert hilbench("report", folder, "--html", page).code == 0
+    assert page.read_text() == (folder / "report.html").read_text()
+
+
+def test_altered_bundle_is_refused(host_agent: HostAgent, tmp_path: Path) -> None:
+    assert run(host_agent, tmp_path, "--vectors", "5", "--mode", "accuracy").code == 0
+    folder = only_bundle(tmp_path)
+    (folder / "metrics.json").write_text((folder / "metrics.json").read_text().replace("1", "2", 1))
+    outcome = hilbench("report", folder)
+    assert outcome.code == 2
+    assert "metrics.json was altered" in outcome.stderr
+
+
+def test_dry_run_touches_nothing(host_agent: HostAgent, tmp_path: Path) -> None:
+    outcome = run(host_agent, tmp_path, "--dry-run")
+    assert outcome.code == 0
+    assert outcome.json["workload"]["vectors"] == 450
+    assert outcome.json["modes"] == ["accuracy", "performance"]
+    assert not (tmp_path / "results").exists()
+
+
+def test_random_vectors_and_seed(host_agent: HostAgent, tmp_path: Path) -> None:
+    model = require_shared("mlperf-tiny/kws_int8.tflite")
+    plans = [
+        run(host_agent, tmp_path, "--model", model, "--seed", seed, "--dry-run").json
+        for seed in ("1", "1", "2")
+    ]
+    digests = [plan["workload"]["digest"] for plan in plans]
+    assert digests[0] == digests[1] != digests[2]
+    assert plans[0]["workload"]["vectors"] == 10
+
+
+def test_own_vectors_and_labels(host_agent: HostAgent, tmp_path: Path) -> None:
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    lines = []
+    for i in range(4):
+        np.full(64, i, np.int8).tofile(folder / f"{i}.bin")
+        lines.append(f"{i}.bin,{i}")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label\n" + "\n".join(lines) + "\n")
+    common = ("--workload", "digits", "--inputs", folder, "--labels", labels, "--mode", "accuracy")
+    outcome = run(host_agent, tmp_path, *common, "--json")
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.json["metrics"]["top1"]["n"] == 4
+    (folder / "2.bin").write_bytes(b"short")
+    outcome = run(host_agent, tmp_path, *common)
+    assert outcome.code == 2
+    assert "2.bin" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--board", "nucleo"), "no board 'nucleo'"),
+        (("--board", "host", "--backend", "qemu"), "no backend 'qemu'"),
+        (("--board", "host", "--workload", "cats"), "cats"),
+        (("--board", "host", "--model", "absent.tflite"), "absent.tflite"),
+        (("--board", "host", "--vectors", "0"), "--vectors"),
+        (("--board", "host", "--repeat", "0"), "--repeat"),
+        (("--board", "host", "--labels", "x.csv"), "--labels goes with --inputs"),
+    ],
+)
+def test_usage_errors_exit_2(
+    host_agent: HostAgent, tmp_path: Path, arguments: tuple[str, ...], text: str
+) -> None:
+    outcome = hilbench("run", *arguments, "--out", tmp_path / "out", env=host_agent.env)
+    assert outcome.code == 2
+    assert text in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_energy_without_an_instrument_is_blocked(host_agent: HostAgent, tmp_path: Path) -> None:
+    outcome = run(host_agent, tmp_path, "--mode", "energy")
+    assert outcome.code == 4
+    assert "instrument" in outcome.stderr
+
+
+def test_quality_target(host_agent: HostAgent, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("".join(f"{i}.bin,{i}\n" for i in range(4)))
+    outcome = run(host_agent, tmp_path, "--mode", "accuracy", "--vectors", "20", "--require-target")
+    assert outcome.code == 0  # the first 20 digits are easy
+
+
+# ---------------------------------------------------------------- interruption
+
+
+def start(agent: HostAgent, tmp_path: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "hilbench", "run", "--board", "host"]
+    return subprocess.Popen(
+        [*command, "--out", str(tmp_path / "results"), "--mode", "accuracy"],
+        env={**os.environ, **agent.env},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def wait_for_samples(tmp_path: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until and process.poll() is None:
+        for journal in (tmp_path / "results").glob("*/journal.jsonl"):
+            if journal.read_bytes().count(b'"sample"') >= count:
+                return
+        time.sleep(0.002)
+
+
+def resume(agent: HostAgent, folder: Path) -> Outcome:
+    return hilbench("resume", folder, "--json", env=agent.env)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 40, 200, 449])
+def test_kill_9_loses_nothing_and_counts_nothing_twice(
+    host_agent: HostAgent, tmp_path: Path, samples: int
+) -> None:
+    process = start(host_agent, tmp_path)
+    wait_for_samples(tmp_path, samples, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if not (tmp_path / "results").exists():
+        pytest.skip("killed before the bundle was begun")
+    folder = only_bundle(tmp_path)
+    if open_bundle(folder, verify=False).sealed:
+        assert hilbench("report", folder).code == 0
+        return
+    recorded = [e for e in read_journal(folder) if e["event"] == "sample"]
+    outcome = resume(host_agent, folder)
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.json["metrics"]["top1"]["n"] == 450
+    assert outcome.json["metrics"]["output_mismatches"]["value"] == 0
+    after = [e for e in open_bundle(folder).journal() if e["event"] == "sample"]
+    assert after[: len(recorded)] == recorded
+    assert sorted(e["v"] for e in after) == list(range(450))
+
+
+def test_ctrl_c_exits_130_and_can_be_resumed(host_agent: HostAgent, tmp_path: Path) -> None:
+    process = start(host_agent, tmp_path)
+    wait_for_samples(tmp_path, 30, process)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(20) in (130, 0)
+    folder = only_bundle(tmp_path)
+    if process.returncode == 130:
+        listed = hilbench("ls", tmp_path / "results", "--json").json
+        assert listed[0]["state"] == "interrupted"
+        assert hilbench("report", folder).code == 2
+        assert resume(host_agent, folder).code == 0
+    assert open_bundle(folder).sealed
+
+
+def test_a_sealed_run_cannot_be_resumed(host_agent: HostAgent, tmp_path: Path) -> None:
+    assert run(host_agent, tmp_path, "--vectors", "5", "--mode", "accuracy").code == 0
+    outcome = resume(host_agent, only_bundle(tmp_path))
+    assert outcome.code == 2
+    assert "is complete" in outcome.stderr
+
+
+def test_read_only_results_folder(host_agent: HostAgent, tmp_path: Path) -> None:
+    target = Path("/proc/1/results")  # nobody can write there, not even root
+    outcome = hilbench("run", "--board", "host", "--out", target, env=host_agent.env)
+    assert outcome.code == 74
+    assert "cannot be written" in outcome.stderr
