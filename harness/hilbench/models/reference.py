@@ -172,7 +172,9 @@ def _working_elements(graph: Graph, steps: tuple[Step, ...]) -> int:
 
 def _join(outputs: list[Array]) -> Array:
     n = len(outputs[0])
-    flat = [np.ascontiguousarray(output).reshape(n, -1) for output in outputs]
+    flat = [
+        np.ascontiguousarray(output).reshape(n, math.prod(output.shape[1:])) for output in outputs
+    ]
     if len({output.dtype for output in flat}) > 1:
         flat = [output.view(np.uint8) for output in flat]
     return np.concatenate(flat, axis=1)
