@@ -21,8 +21,7 @@ void hb_agent_send_credit(struct hb_agent *agent, uint8_t flags) {
 }
 
 void hb_agent_drain_line(struct hb_agent *agent) {
-    while (!agent->port->tx_idle()) {
-    }
+    while (!agent->port->tx_idle()) agent->port->idle();
 }
 
 void hb_agent_send_mark(struct hb_agent *agent, uint8_t kind) {

@@ -1,9 +1,11 @@
-/* Two receive modes over one ring.  By interrupt: the handler puts each byte.  By DMA: the stream
- * writes the ring in a circle, and its position is read whenever bytes are asked for; the half and
- * full transfer interrupts keep count of the circles, the idle-line interrupt ends a sleep.
+/* Two modes over the same two rings.  By interrupt: the handler moves each byte.  By DMA: the receive
+ * stream writes its ring in a circle, and its position is read whenever bytes are asked for; the
+ * half and full transfer interrupts keep count of the circles, the idle-line interrupt ends a sleep;
+ * the transmit stream sends contiguous pieces of its ring.  In both modes the end of transmission is
+ * the TC interrupt.
  *
- * The ring and the transmit buffer lie in DTCM, which is never cached: DMA and core see the same
- * bytes without cache maintenance, though the D-cache is on. */
+ * The rings lie in DTCM, which is never cached: DMA and core see the same bytes without cache
+ * maintenance, though the D-cache is on. */
 #include "hb_usart.h"
 
 #include "hb_clock.h"
@@ -33,10 +35,17 @@ enum {
 __attribute__((section(".buffers"), aligned(4))) static uint8_t rx_data[HB_RX_BYTES];
 __attribute__((section(".buffers"), aligned(4))) static uint8_t tx_data[TX_BYTES];
 static struct hb_ring rx = {.data = rx_data, .bytes = HB_RX_BYTES};
-static volatile uint32_t tx_head, tx_tail; /* absolute; DMA sends from tail */
-static volatile uint32_t tx_sending;       /* bytes of the transfer in progress */
+static volatile uint32_t tx_head, tx_tail; /* absolute */
+static volatile uint32_t tx_sending;       /* bytes of the DMA transfer in progress */
+static volatile bool tx_busy;              /* until the last stop bit has left */
 static volatile uint32_t overrun_count, error_count;
+static volatile uint32_t control1; /* what USART3_CR1 holds */
 static bool by_dma;
+
+static void set_control1(uint32_t value) {
+    control1 = value;
+    HB_REGISTER(USART3_CR1) = value;
+}
 
 static void count_errors(uint32_t isr) {
     if ((isr & USART_ISR_ORE) != 0u) overrun_count++;
@@ -52,6 +61,18 @@ static void follow_rx_dma(void) {
     rx.head += (at - rx.head) & (HB_RX_BYTES - 1u);
 }
 
+/* TXE and TC; the last byte written clears TC, so that it then means the end of all (31.8.8). */
+static void transmit_isr(uint32_t isr) {
+    if ((control1 & USART_CR1_TXEIE) != 0u && (isr & USART_ISR_TXE) != 0u) {
+        HB_REGISTER(USART3_TDR) = tx_data[tx_tail & (TX_BYTES - 1u)];
+        tx_tail++;
+        if (tx_tail == tx_head) set_control1((control1 & ~USART_CR1_TXEIE) | USART_CR1_TCIE);
+    } else if ((control1 & USART_CR1_TCIE) != 0u && (isr & USART_ISR_TC) != 0u) {
+        set_control1(control1 & ~USART_CR1_TCIE);
+        tx_busy = tx_tail != tx_head;
+    }
+}
+
 void hb_usart_isr(void) {
     hb_interrupts++;
     const uint32_t isr = HB_REGISTER(USART3_ISR);
@@ -62,6 +83,7 @@ void hb_usart_isr(void) {
     } else if ((isr & USART_ISR_RXNE) != 0u) {
         hb_ring_put(&rx, (uint8_t)HB_REGISTER(USART3_RDR));
     }
+    transmit_isr(isr);
 }
 
 void hb_usart_rx_dma_isr(void) {
@@ -70,14 +92,20 @@ void hb_usart_rx_dma_isr(void) {
     follow_rx_dma();
 }
 
-/* Starts the next contiguous piece; interrupts masked, or in the handler. */
-static void continue_tx_dma(void) {
-    const uint32_t at = tx_tail & (TX_BYTES - 1u);
+/* Sends what is in the ring, if nothing is being sent; interrupts masked, or in a handler. */
+static void start_transmission(void) {
     uint32_t bytes = tx_head - tx_tail;
+    if (bytes == 0u || tx_sending != 0u) return;
+    tx_busy = true;
+    if (!by_dma) {
+        set_control1((control1 & ~USART_CR1_TCIE) | USART_CR1_TXEIE);
+        return;
+    }
+    const uint32_t at = tx_tail & (TX_BYTES - 1u);
     if (bytes > TX_BYTES - at) bytes = TX_BYTES - at;
     tx_sending = bytes;
-    if (bytes == 0u) return;
-    HB_REGISTER(USART3_ICR) = USART_ICR_TCCF; /* so that TC means this piece (31.5.15) */
+    set_control1(control1 & ~USART_CR1_TCIE);
+    HB_REGISTER(USART3_ICR) = USART_ICR_TCCF; /* 31.5.15, step 6 */
     HB_REGISTER(DMA1_S3M0AR) = (uint32_t)(uintptr_t)(tx_data + at);
     HB_REGISTER(DMA1_S3NDTR) = bytes;
     __asm volatile("dsb" ::: "memory"); /* the bytes are in memory before the stream reads them */
@@ -88,7 +116,9 @@ void hb_usart_tx_dma_isr(void) {
     hb_interrupts++;
     HB_REGISTER(DMA1_LIFCR) = TX_FLAGS;
     tx_tail += tx_sending;
-    continue_tx_dma();
+    tx_sending = 0;
+    if (tx_tail == tx_head) set_control1(control1 | USART_CR1_TCIE);
+    else start_transmission();
 }
 
 static void mask(void) { __asm volatile("cpsid i" ::: "memory"); }
@@ -111,36 +141,25 @@ uint32_t hb_usart_read(uint8_t *to, uint32_t room) {
     return hb_ring_get(&rx, to, room);
 }
 
-static void write_polled(const uint8_t *from, uint32_t bytes) {
-    while (bytes-- > 0u) {
-        while ((HB_REGISTER(USART3_ISR) & USART_ISR_TXE) == 0u) {
-        }
-        HB_REGISTER(USART3_TDR) = *from++;
-    }
-}
+static bool has_room(void) { return tx_head - tx_tail < TX_BYTES; }
 
 void hb_usart_write(const uint8_t *from, uint32_t bytes) {
-    if (!by_dma) {
-        write_polled(from, bytes);
-        return;
-    }
     for (uint32_t i = 0; i < bytes; i++) {
-        while (tx_head - tx_tail == TX_BYTES) {
-            mask(); /* start what is there, or it would never drain */
-            if (tx_sending == 0u) continue_tx_dma();
+        while (!has_room()) {
+            mask();
+            start_transmission();
             unmask();
+            hb_sleep_unless(has_room);
         }
         tx_data[tx_head & (TX_BYTES - 1u)] = from[i];
         tx_head++;
     }
     mask();
-    if (tx_sending == 0u) continue_tx_dma();
+    start_transmission();
     unmask();
 }
 
-bool hb_usart_tx_idle(void) {
-    return tx_head == tx_tail && (HB_REGISTER(USART3_ISR) & USART_ISR_TC) != 0u;
-}
+bool hb_usart_tx_idle(void) { return !tx_busy; }
 
 static void stop_stream(uint32_t control) {
     HB_REGISTER(control) &= ~DMA_SxCR_EN;
@@ -164,20 +183,21 @@ static void start_streams(void) {
 /* The transmitter is idle when this is called. */
 void hb_usart_link_set(uint32_t baud, uint8_t rx_mode) {
     mask();
-    HB_REGISTER(USART3_CR1) = 0;
+    set_control1(0);
     stop_stream(DMA1_S1CR);
     stop_stream(DMA1_S3CR);
     by_dma = rx_mode == HB_RX_MODE_DMA;
     rx.head = rx.tail = 0;
     tx_head = tx_tail = tx_sending = 0;
+    tx_busy = false;
     HB_REGISTER(USART3_BRR) = (hb_usart3_clock_hz() + baud / 2u) / baud; /* OVER8 = 0 (31.5.4) */
     if (by_dma) {
         start_streams();
         HB_REGISTER(USART3_CR3) = USART_CR3_EIE | USART_CR3_DMAR | USART_CR3_DMAT;
-        HB_REGISTER(USART3_CR1) = USART_CR1_UE | USART_CR1_RE | USART_CR1_TE | USART_CR1_IDLEIE;
+        set_control1(USART_CR1_UE | USART_CR1_RE | USART_CR1_TE | USART_CR1_IDLEIE);
     } else {
         HB_REGISTER(USART3_CR3) = USART_CR3_EIE;
-        HB_REGISTER(USART3_CR1) = USART_CR1_UE | USART_CR1_RE | USART_CR1_TE | USART_CR1_RXNEIE;
+        set_control1(USART_CR1_UE | USART_CR1_RE | USART_CR1_TE | USART_CR1_RXNEIE);
     }
     unmask();
 }
