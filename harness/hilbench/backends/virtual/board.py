@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import os
 import select
@@ -24,7 +25,7 @@ from hilbench.errors import BlockedError, ToolMissing
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
 DEFAULT_UID = "48494C42454E4348F7460001"
-DEFAULT_SERIAL = "0669FF485550755187121723"
+_started = itertools.count()
 FAULTS_VARIABLE = "HILBENCH_VIRTUAL_FAULTS"
 
 
@@ -37,7 +38,7 @@ class BoardConfig:
     uid : str
         96-bit unique device id, 24 hexadecimal digits.
     serial : str
-        Serial number of its ST-LINK.
+        Serial number of its ST-LINK; when left out, one that no other board on this host has.
     flash_image : Path or None
         Raw bytes that are in flash from 0x08000000 on at power-on.
     timing : {"line", "unlimited"}
@@ -51,12 +52,17 @@ class BoardConfig:
     """
 
     uid: str = DEFAULT_UID
-    serial: str = DEFAULT_SERIAL
+    serial: str = field(default_factory=lambda: _unused_serial())
     flash_image: Path | None = None
     timing: str = "line"
     faults: dict[str, Any] = field(default_factory=dict)
     log: Path | None = None
     stop_on_violation: bool = True
+
+
+def _unused_serial() -> str:
+    """24 hexadecimal digits, as an ST-LINK/V2-1 has: process and a running number make it unique."""
+    return f"0669FF48494C{os.getpid():08X}{next(_started) & 0xFFFF:04X}"
 
 
 def faults_from_environment() -> dict[str, Any]:

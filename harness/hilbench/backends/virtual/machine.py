@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import struct
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -292,10 +291,9 @@ class Machine:
         ahead_s = self.due_s() - self.time.now_s
         clock_hz = self.clocks.hclk_hz
         budget = MAX_SLICE if math.isinf(ahead_s) else int(ahead_s * clock_hz)
-        started = time.monotonic()
         self.time.begin_slice(lambda: self.core.instructions, clock_hz)
         stop = self.core.run(max(MIN_SLICE, min(budget, MAX_SLICE)))
-        self.time.end_slice(time.monotonic() - started)
+        self.time.end_slice()
         self._handle(stop)
 
     def debug_step(self) -> None:

@@ -1,10 +1,10 @@
 """Simulated time: instructions while the core is busy, the host's clock while it is idle.
 
 Simulated seconds follow the host's monotonic clock at a distance.  A busy core moves them by
-``instructions / clock``, whatever the host took for that; the difference is the *excess*.  When
-the core goes idle the excess is forgotten, so that idle time is real time; but while bytes are on
-their way on the serial line it is kept, so that the line catches up with its absolute schedule and
-its rate is the baud rate's even on a loaded host.
+``instructions / clock``, whatever the host took for that.  An idle core lets them catch up with the
+host's clock at once, event by event, so that idle time is real time and the serial line keeps its
+absolute schedule on a loaded host.  What is too much to make up for, after a long computation that
+the host emulates slowly (or faster than the real core), is forgotten.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-#: How far a fast core may run ahead of the host's clock while the line is active, in seconds.
-MAX_AHEAD_S = 0.005
+#: How far an idle core may be ahead of the host's clock, or behind it, in seconds; more is forgotten.
+#: Behind: with bytes on the line, and without.
+MAX_AHEAD_S, MAX_BEHIND_LINE_S, MAX_BEHIND_S = 0.005, 0.5, 0.1
 
 
 class SimTime:
@@ -35,7 +36,6 @@ class SimTime:
         self._host = host_clock
         self._factor = factor
         self._offset_s = host_clock() * factor
-        self._excess_s = 0.0
         self._base_s = 0.0
         self._slice: tuple[Callable[[], int], int, float] | None = None
 
@@ -59,23 +59,18 @@ class SimTime:
         """Where simulated time would be, had it never waited for a busy core."""
         return self._host() * self._factor - self._offset_s
 
-    def end_slice(self, host_s: float) -> None:
-        """The core has stopped; the slice took ``host_s`` on the host."""
-        end_s = self.now_s
-        step_s = end_s - self._base_s
-        self._base_s, self._slice = end_s, None
-        self._excess_s += host_s * self._factor - step_s
+    def end_slice(self) -> None:
+        """The core has stopped."""
+        self._base_s, self._slice = self.now_s, None
 
     def going_idle(self, line_active: bool) -> None:
-        """The core has nothing to do: forget the excess, unless the line needs it."""
-        lag_s = self.target_s() - self.now_s
-        if lag_s < 0:
-            keep_s = MAX_AHEAD_S if line_active else 0.0
-            self._offset_s -= max(0.0, -lag_s - keep_s)
-        elif not line_active:
-            self._offset_s += min(lag_s, max(self._excess_s, 0.0))
-        if not line_active or lag_s < 0:
-            self._excess_s = 0.0
+        """The core has nothing to do: forget what is too much to make up for."""
+        lag_s = self.target_s() - self._base_s
+        most_s = MAX_BEHIND_LINE_S if line_active else MAX_BEHIND_S
+        if lag_s > most_s:
+            self._offset_s += lag_s - most_s
+        elif -lag_s > MAX_AHEAD_S:
+            self._offset_s += lag_s + MAX_AHEAD_S
 
     def host_wait_s(self, due_s: float) -> float:
         """Host seconds until simulated ``due_s``; 0 when it is past."""
