@@ -61,7 +61,7 @@ class BoardConfig:
 
 
 def _unused_serial() -> str:
-    """24 hexadecimal digits, as an ST-LINK/V2-1 has: process and a running number make it unique."""
+    """24 hexadecimal digits, as an ST-LINK/V2-1 has: process and running number."""
     return f"0669FF48494C{os.getpid():08X}{next(_started) & 0xFFFF:04X}"
 
 

@@ -18,6 +18,7 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError
 
 from hilbench.backends.virtual import memory
 from hilbench.backends.virtual.counter import Counter, StopReason, fp_offset, load_helper
+from hilbench.backends.virtual.regfile import RegisterFile, RegisterGroup
 
 CFSR_IBUSERR, CFSR_PRECISERR, CFSR_BFARVALID = 1 << 8, 1 << 9, 1 << 15
 CFSR_UNDEFINSTR, CFSR_INVSTATE, CFSR_NOCP, CFSR_UNALIGNED = 1 << 16, 1 << 17, 1 << 19, 1 << 24
@@ -81,6 +82,7 @@ class Core:
         engine: Any = Uc
         self.uc: Any = engine(u.UC_ARCH_ARM, u.UC_MODE_THUMB | u.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(reg.UC_CPU_ARM_CORTEX_M7)
+        self._registers = RegisterFile(self.uc)
         self._read, self._write, self._flash_write = read, write, flash_write
         self._map_memories()
         for page in pages:
@@ -148,12 +150,15 @@ class Core:
 
     def get(self, register: int) -> int:
         """Value of a Unicorn register id."""
-        value: int = self.uc.reg_read(register)
-        return value
+        return self._registers.get(register)
 
     def set(self, register: int, value: int) -> None:
         """Set a Unicorn register id."""
-        self.uc.reg_write(register, value)
+        self._registers.set(register, value)
+
+    def group(self, *registers: int) -> RegisterGroup:
+        """Some registers, to read or write in one go."""
+        return RegisterGroup(self.uc, registers)
 
     @property
     def pc(self) -> int:

@@ -30,6 +30,20 @@ class Exceptions:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._frame = core.group(*_FRAME, reg.UC_ARM_REG_PC, reg.UC_ARM_REG_XPSR)
+        self._context = core.group(reg.UC_ARM_REG_XPSR, reg.UC_ARM_REG_CONTROL, reg.UC_ARM_REG_SP)
+        # in this order: the mode, and with it the stack pointer, changes with XPSR
+        self._entry = core.group(reg.UC_ARM_REG_XPSR, reg.UC_ARM_REG_LR, reg.UC_ARM_REG_PC)
+        self._return = core.group(
+            *_FRAME,
+            reg.UC_ARM_REG_XPSR,
+            reg.UC_ARM_REG_CONTROL,
+            reg.UC_ARM_REG_SP,
+            reg.UC_ARM_REG_PC,
+        )
+        self._masks = core.group(
+            reg.UC_ARM_REG_PRIMASK, reg.UC_ARM_REG_FAULTMASK, reg.UC_ARM_REG_BASEPRI
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -79,13 +93,13 @@ class Exceptions:
 
     def masked(self, number: int) -> bool:
         """Whether PRIMASK, FAULTMASK or BASEPRI hold an exception back."""
-        core = self._core
         priority = self._group(self.priority_of(number))
         if priority < 0:
             return False
-        if core.get(reg.UC_ARM_REG_PRIMASK) & 1 or core.get(reg.UC_ARM_REG_FAULTMASK) & 1:
+        primask, faultmask, basepri = self._masks.read()
+        if primask & 1 or faultmask & 1:
             return True
-        basepri = core.get(reg.UC_ARM_REG_BASEPRI) & PRIORITY_MASK
+        basepri &= PRIORITY_MASK
         return bool(basepri) and priority >= self._group(basepri)
 
     # ------------------------------------------------------------ entry
@@ -100,11 +114,10 @@ class Exceptions:
         """
         core = self._core
         self.pending.discard(number)
-        xpsr = core.get(reg.UC_ARM_REG_XPSR)
-        control = core.get(reg.UC_ARM_REG_CONTROL)
+        xpsr, control, sp = self._context.read()
         thread = not xpsr & 0x1FF
         has_fp = bool(control & CONTROL_FPCA)
-        if not self._stack(xpsr, has_fp):
+        if not self._stack(sp, has_fp):
             self._derived_fault(number, CFSR_STKERR)
             return
         uses_psp = thread and bool(control & CONTROL_SPSEL)
@@ -118,21 +131,18 @@ class Exceptions:
             return
         self.active.append(number)
         self.taken += 1
-        core.set(reg.UC_ARM_REG_XPSR, 0x0100_0000 | number)
-        core.set(reg.UC_ARM_REG_LR, exc_return)
         handler = int.from_bytes(vector, "little")
-        core.pc = handler
+        self._entry.write(0x0100_0000 | number, exc_return, handler | 1)
         if not handler & 1:
             self.fault(Fault(CFSR_INVSTATE, 0, f"vector {number} is not a Thumb address"))
 
-    def _stack(self, xpsr: int, has_fp: bool) -> bool:
+    def _stack(self, sp: int, has_fp: bool) -> bool:
         core = self._core
-        sp = core.get(reg.UC_ARM_REG_SP)
         size = _EXTENDED_BYTES if has_fp else _BASIC_BYTES
         frame_at = (sp - size) & ~7
         realigned = 0x200 if (sp - size) & 4 else 0
-        words = [core.get(r) for r in _FRAME] + [core.pc, (xpsr & ~0x200) | realigned]
-        frame = struct.pack("<8I", *words)
+        *words, pc, xpsr = self._frame.read()
+        frame = struct.pack("<8I", *words, pc & ~1, (xpsr & ~0x200) | realigned)
         if has_fp:
             singles = [core.get(r) & 0xFFFF_FFFF for r in S_REGISTERS[:16]]
             frame += struct.pack("<18I", *singles, core.get(reg.UC_ARM_REG_FPSCR), 0)
@@ -176,22 +186,19 @@ class Exceptions:
         if bool(words[7] & 0x1FF) == to_thread:
             self.fault(Fault(CFSR_INVPC, 0, "exception return to the wrong mode"))
             return
-        self._unstack(frame, words, has_fp)
-        core.set(reg.UC_ARM_REG_XPSR, words[7] & ~0x200)
-        control = core.get(reg.UC_ARM_REG_CONTROL) & 1
-        spsel = CONTROL_SPSEL if to_thread and uses_psp else 0
-        core.set(reg.UC_ARM_REG_CONTROL, control | spsel | (CONTROL_FPCA if has_fp else 0))
-        core.set(reg.UC_ARM_REG_SP, sp + size + (4 if words[7] & 0x200 else 0))
-        core.pc = words[6]
-
-    def _unstack(self, frame: bytes, words: tuple[int, ...], has_fp: bool) -> None:
-        for register, value in zip(_FRAME, words[:6], strict=True):
-            self._core.set(register, value)
         if has_fp:
-            *singles, fpscr, _ = struct.unpack_from("<18I", frame, _BASIC_BYTES)
-            for register, value in zip(S_REGISTERS[:16], singles, strict=True):
-                self._core.set(register, value)
-            self._core.set(reg.UC_ARM_REG_FPSCR, fpscr)
+            self._unstack_fp(frame)
+        control = core.get(reg.UC_ARM_REG_CONTROL) & 1
+        control |= CONTROL_SPSEL if to_thread and uses_psp else 0
+        control |= CONTROL_FPCA if has_fp else 0
+        sp += size + (4 if words[7] & 0x200 else 0)
+        self._return.write(*words[:6], words[7] & ~0x200, control, sp, words[6] | 1)
+
+    def _unstack_fp(self, frame: bytes) -> None:
+        *singles, fpscr, _ = struct.unpack_from("<18I", frame, _BASIC_BYTES)
+        for register, value in zip(S_REGISTERS[:16], singles, strict=True):
+            self._core.set(register, value)
+        self._core.set(reg.UC_ARM_REG_FPSCR, fpscr)
 
     # ------------------------------------------------------------ faults
 

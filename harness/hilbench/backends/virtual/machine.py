@@ -100,7 +100,7 @@ class Machine:
         self.flash = Flash(bus, self.time, core.flash, core.code_changed)
         self.system = SystemControl(bus, exceptions, self._request_reset, self._look_again)
         dcache_on = lambda: self.system.dcache_on  # noqa: E731
-        self.dma = Dma(bus, core, exceptions, dcache_on, self._look_again)
+        self.dma = Dma(bus, core, exceptions, dcache_on, self._dma_changed)
         self.systick = SysTick(bus, self.time, exceptions, lambda: self.clocks.hclk_hz)
         self.cycles = CycleCounter(bus, lambda: core.instructions)
         self.usart = Usart(
@@ -182,6 +182,10 @@ class Machine:
     def _clock_changed(self) -> None:
         self.systick.clock_changed()
         self.usart.configuration_changed()
+        self._look_again()
+
+    def _dma_changed(self) -> None:
+        self.usart.poke()
         self._look_again()
 
     def _look_again(self) -> None:

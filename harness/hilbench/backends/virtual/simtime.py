@@ -12,8 +12,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-#: How far an idle core may be ahead of the host's clock, or behind it, in seconds; more is forgotten.
-#: Behind: with bytes on the line, and without.
+#: How far an idle core may be ahead of the host's clock, or behind it with bytes on the line and
+#: without, in seconds; more is forgotten.
 MAX_AHEAD_S, MAX_BEHIND_LINE_S, MAX_BEHIND_S = 0.005, 0.5, 0.1
 
 

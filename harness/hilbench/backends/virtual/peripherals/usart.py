@@ -88,6 +88,7 @@ class Usart:
     def reset(self) -> None:
         """State after reset.  What the host is sending keeps coming."""
         self._isr = TC | TXE
+        self._dirty = True
         self._rdr = 0
         self._tdr: int | None = None
         self._shifting: int | None = None
@@ -104,6 +105,7 @@ class Usart:
     def configuration_changed(self) -> None:
         """Clocks or pins changed: look again."""
         self._pins_checked = None
+        self._dirty = True
         brr = self._bus.get("USART3_BRR")
         over8 = self._bus.get("USART3_CR1") & 1 << 15
         # RM0385 31.8.4: with OVER8 the low 3 bits are shifted right, and 2 f / div is the rate
@@ -203,16 +205,31 @@ class Usart:
 
     # ------------------------------------------------------------ time
 
+    def poke(self) -> None:
+        """Something that concerns the line has changed: look again."""
+        self._dirty = True
+
     def advance(self) -> None:
         """Move every byte that is due by now, in both directions."""
+        if not self._dirty and self._quiet():
+            return
+        self._dirty = False
         self._receive()
         self._pump_transmitter()
         if self._sent and (self._time.now_s >= self._flush_due_s or self._shifting is None):
             self._flush()
 
+    def _quiet(self) -> bool:
+        return not (
+            self._incoming
+            or self._sent
+            or self._shifting is not None
+            or self._idle_due_s < math.inf
+        )
+
     def catch_up(self) -> None:
         """Before an access of the core: what is due has happened."""
-        if self._incoming or self._shifting is not None or self._idle_due_s < math.inf:
+        if not self._quiet():
             self.advance()
 
     def due_s(self) -> float:
