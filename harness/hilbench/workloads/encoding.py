@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +33,7 @@ def encode_real(values: NDArray[np.float32], tensor: Tensor) -> tuple[NDArray[np
     VectorError
         Wrong number of elements, or values that are not finite.
     """
-    rows = values.reshape(len(values), -1)
+    rows = values.reshape(len(values), math.prod(values.shape[1:]))
     if rows.shape[1] != tensor.elements:
         raise VectorError(
             f"vectors of {rows.shape[1]} elements, the model's input '{tensor.name}' has "
@@ -54,4 +56,4 @@ def encode_real(values: NDArray[np.float32], tensor: Tensor) -> tuple[NDArray[np
 def as_bytes(rows: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Rows as their little-endian bytes: (n, bytes)."""
     contiguous = np.ascontiguousarray(rows.astype(rows.dtype.newbyteorder("<"), copy=False))
-    return contiguous.view(np.uint8).reshape(len(rows), -1)
+    return contiguous.view(np.uint8).reshape(len(rows), rows.shape[1] * rows.itemsize)

@@ -160,7 +160,8 @@ def _from_array(path: Path, graph: Graph) -> tuple[NDArray[np.uint8], str]:
     if array.ndim < 2:
         raise VectorError(f"{path}: shape {list(array.shape)}, expected (vectors, ...)")
     try:
-        return _encode_array(array, graph)
+        with np.errstate(over="ignore"):  # what overflows float32 is refused as not finite
+            return _encode_array(array, graph)
     except VectorError as error:
         raise VectorError(f"{path}: {error.message}") from error
 
@@ -180,7 +181,7 @@ def _encode_array(array: NDArray[Any], graph: Graph) -> tuple[NDArray[np.uint8],
         raw, text = encode_real(array.astype(np.float32), tensor)
         return raw, f"real values of a {array.dtype} array; {text}"
     if array.dtype == tensor.dtype:
-        return as_bytes(array.reshape(len(array), -1)), f"{array.dtype} array, unchanged"
+        return as_bytes(array.reshape(len(array), size)), f"{array.dtype} array, unchanged"
     if array.dtype.kind in "ui" and tensor.dtype == "float32":
         raw, text = encode_real(array.astype(np.float32), tensor)
         return raw, f"integers of a {array.dtype} array as real values; {text}"
