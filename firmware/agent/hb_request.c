@@ -117,16 +117,25 @@ static void on_ping(struct hb_agent *agent, const struct hb_frame *request) {
     REPLY(agent, request, ping_reply, .token = m.token);
 }
 
+/* How much may be on its way: what the receive ring holds, less a quarter for framing,
+ * acknowledgements and requests; and at most a quarter of a second of line time, so that on a slow
+ * line a gap is mended soon; but never less than two frames. */
+static uint32_t line_room(const struct hb_agent *agent) {
+    const uint32_t rx_ring = agent->port->identity.rx_buffer_bytes;
+    const uint32_t ring = rx_ring - rx_ring / 4u;
+    uint32_t room = agent->link.baud / 40u;
+    if (room < 2u * HB_MAX_PAYLOAD) room = 2u * HB_MAX_PAYLOAD;
+    return room < ring ? room : ring;
+}
+
 void hb_agent_open_in(struct hb_agent *agent, struct hb_memory memory, uint32_t total,
                       uint32_t grant) {
-    /* A quarter of the receive ring is left for framing, acknowledgements and requests. */
-    const uint32_t rx_ring = agent->port->identity.rx_buffer_bytes;
     agent->in = (struct hb_in_stream){
         .ring = memory.data,
         .capacity = memory.bytes,
         .total = total,
         .grant = grant,
-        .line_room = rx_ring - rx_ring / 4u,
+        .line_room = line_room(agent),
         .out_of_order = agent->in.out_of_order,
     };
     agent->in.limit = hb_in_limit(&agent->in);

@@ -4,6 +4,9 @@
 
 #include "hb_crc32.h"
 
+/* About once for every full frame. */
+#define CREDIT_STEP 1024u
+
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 /* Copies between linear memory and a ring, in at most two pieces. */
@@ -50,9 +53,8 @@ uint32_t hb_in_limit(const struct hb_in_stream *in) {
 
 bool hb_in_credit_due(const struct hb_in_stream *in) {
     const uint32_t raise = hb_in_limit(in) - in->limit;
-    const uint32_t step = in->line_room / 8u;
     if (raise == 0u || raise > INT32_MAX) return false;
-    return raise >= step || in->limit - in->expected < step;
+    return raise >= CREDIT_STEP || in->limit - in->expected < CREDIT_STEP;
 }
 
 void hb_in_copy(const struct hb_in_stream *in, uint32_t skip, uint8_t *to, uint32_t bytes) {

@@ -41,6 +41,7 @@ static volatile bool tx_busy;              /* until the last stop bit has left *
 static volatile uint32_t overrun_count, error_count;
 static volatile uint32_t control1; /* what USART3_CR1 holds */
 static bool by_dma;
+static volatile bool rx_event; /* DMA: the line fell idle, or half of the ring is full */
 
 static void set_control1(uint32_t value) {
     control1 = value;
@@ -78,8 +79,10 @@ void hb_usart_isr(void) {
     const uint32_t isr = HB_REGISTER(USART3_ISR);
     if ((isr & ERRORS) != 0u) count_errors(isr);
     if (by_dma) {
-        if ((isr & USART_ISR_IDLE) != 0u) HB_REGISTER(USART3_ICR) = USART_ICR_IDLECF;
-        follow_rx_dma();
+        if ((isr & USART_ISR_IDLE) != 0u) {
+            HB_REGISTER(USART3_ICR) = USART_ICR_IDLECF;
+            rx_event = true;
+        }
     } else if ((isr & USART_ISR_RXNE) != 0u) {
         hb_ring_put(&rx, (uint8_t)HB_REGISTER(USART3_RDR));
     }
@@ -90,6 +93,7 @@ void hb_usart_rx_dma_isr(void) {
     hb_interrupts++;
     HB_REGISTER(DMA1_LIFCR) = RX_FLAGS;
     follow_rx_dma();
+    rx_event = true;
 }
 
 /* Sends what is in the ring, if nothing is being sent; interrupts masked, or in a handler. */
@@ -124,13 +128,12 @@ void hb_usart_tx_dma_isr(void) {
 static void mask(void) { __asm volatile("cpsid i" ::: "memory"); }
 static void unmask(void) { __asm volatile("cpsie i" ::: "memory"); }
 
-bool hb_usart_has_bytes(void) {
-    follow_rx_dma();
-    return !hb_ring_is_empty(&rx);
-}
+/* With DMA a burst is taken in portions: at its end, or at the next millisecond tick. */
+bool hb_usart_has_bytes(void) { return by_dma ? rx_event : !hb_ring_is_empty(&rx); }
 
 uint32_t hb_usart_read(uint8_t *to, uint32_t room) {
     mask();
+    rx_event = false;
     follow_rx_dma();
     const uint32_t waiting = rx.head - rx.tail;
     if (waiting > rx.bytes) { /* the stream has lapped the reader */

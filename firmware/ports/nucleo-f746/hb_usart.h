@@ -12,7 +12,7 @@ void hb_usart_link_set(uint32_t baud, uint8_t rx_mode);
 uint32_t hb_usart_read(uint8_t *to, uint32_t room);
 void hb_usart_write(const uint8_t *from, uint32_t bytes);
 bool hb_usart_tx_idle(void);
-bool hb_usart_has_bytes(void); /* with interrupts masked */
+bool hb_usart_has_bytes(void); /* or soon has: the core should not sleep */
 uint32_t hb_usart_overruns(void);
 uint32_t hb_usart_line_errors(void);
 
