@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 
 from hilbench.errors import ModelError
 
+#: Limits of what becomes Python objects: tables of a file may share what they point to, so that a
+#: small file could ask for any amount of work.
+MAX_TABLES = 0xFFFE
+MAX_INTEGERS = 256
+MAX_TEXT_BYTES = 256
+
 
 @dataclass(frozen=True)
 class Table:
@@ -42,11 +48,13 @@ class Table:
         return None if at is None else table_at(self.buffer, at)
 
     def tables(self, slot: int) -> list[Table]:
-        """Vector of tables; absent = empty."""
+        """Vector of tables, at most :data:`MAX_TABLES`; absent = empty."""
         at = self._offset(slot)
         if at is None:
             return []
         count = self._count(at, 4)
+        if count > MAX_TABLES:
+            raise ModelError(f"a vector of {count} tables; {MAX_TABLES} are read at most")
         starts = range(at + 4, at + 4 + 4 * count, 4)
         return [table_at(self.buffer, follow(self.buffer, start)) for start in starts]
 
@@ -59,16 +67,20 @@ class Table:
         return np.frombuffer(self.buffer, kind, self._count(at, kind.itemsize), at + 4)
 
     def integers(self, slot: int, dtype: str = "<i4") -> tuple[int, ...]:
-        """Vector of integers; absent = empty."""
+        """Vector of integers, at most :data:`MAX_INTEGERS`; absent = empty."""
         values = self.vector(slot, dtype)
-        return () if values is None else tuple(values.tolist())
+        if values is None:
+            return ()
+        if values.size > MAX_INTEGERS:
+            raise ModelError(f"a vector of {values.size} integers; {MAX_INTEGERS} are read at most")
+        return tuple(values.tolist())
 
     def text(self, slot: int) -> str:
-        """String; absent = empty.  Bytes that are not UTF-8 are escaped."""
+        """The first :data:`MAX_TEXT_BYTES` of a string; absent = empty.  Escaped unless UTF-8."""
         at = self._offset(slot)
         if at is None:
             return ""
-        count = self._count(at, 1)
+        count = min(self._count(at, 1), MAX_TEXT_BYTES)
         return self.buffer[at + 4 : at + 4 + count].decode("utf-8", "backslashreplace")
 
     def _field(self, slot: int, size: int) -> int | None:

@@ -48,6 +48,10 @@ ADD_LEFT_SHIFT = 20
 MAX_PRODUCTS = 65536
 MAX_SOFTMAX_DEPTH = 4095
 MAX_LEFT_SHIFT = 30
+#: Multiply-accumulates of one operator, and bytes of all constants: far beyond what a
+#: microcontroller does or holds.
+MAX_MACS = 1 << 32
+MAX_CONSTANT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,7 @@ def lower(graph: Graph) -> tuple[Step, ...]:
         The model contradicts itself.
     """
     _check_order(graph)
+    _check_constants(graph)
     steps = []
     for index, operator in enumerate(graph.operators):
         view = _View(graph, index, operator)
@@ -134,6 +139,15 @@ def _check_order(graph: Graph) -> None:
     for i in graph.output_indices:
         if i not in written or i in graph.input_indices:
             raise ModelError(f"output '{graph.tensors[i].name}' is not written by an operator")
+
+
+def _check_constants(graph: Graph) -> None:
+    """Tensors may share a buffer of the file; the image has no such thing."""
+    used = {i for operator in graph.operators for i in operator.inputs if i != -1}
+    arrays = (graph.tensors[i].data for i in used)
+    total = sum(array.nbytes for array in arrays if array is not None)
+    if total > MAX_CONSTANT_BYTES:
+        raise ModelError(f"{total} bytes of constants; {MAX_CONSTANT_BYTES} are supported")
 
 
 def _check_data_type(owner: str, tensor: Tensor) -> None:
@@ -260,6 +274,10 @@ class _View:
         products = weights.elements // channels
         if products > MAX_PRODUCTS:
             raise UnsupportedOp(f"{self.label}: sums of {products} products; {MAX_PRODUCTS} fit")
+        if products * self.output.elements > MAX_MACS:
+            raise UnsupportedOp(
+                f"{self.label}: {products * self.output.elements} multiply-accumulates"
+            )
         if data.dtype == "float32":
             return None
         scales = np.broadcast_to(np.array(weights.scales, dtype=np.float64), (channels,))

@@ -41,8 +41,13 @@ def conv_2d(
     assert isinstance(step.params, image.Conv)
     channels = weights.shape[0]
     window = Window.of_conv(step.params, weights.shape[1:3], out_hw)
-    total = _ordered_product(patches(x, window), weights.reshape(channels, -1))
-    return _finish(step.params, total, bias).reshape(x.shape[0], *out_hw, channels)
+    matrix = weights.reshape(channels, -1)
+    blocks = []
+    for block in window.row_blocks(x.shape[0] * out_hw[1] * matrix.shape[1]):
+        total = _ordered_product(patches(x, block), matrix)
+        result = _finish(step.params, total, bias)
+        blocks.append(result.reshape(x.shape[0], *block.output, channels))
+    return np.concatenate(blocks, axis=1)
 
 
 def depthwise_conv_2d(
@@ -89,7 +94,10 @@ def softmax(step: Step, x: Float) -> Float:
     """Softmax over the last axis; the sum runs in order."""
     assert isinstance(step.params, image.Softmax)
     beta = f32(step.params.beta)
-    terms = exp((x - x.max(axis=-1, keepdims=True)) * beta)
+    largest = x[..., 0]
+    for c in range(1, x.shape[-1]):
+        largest = np.where(x[..., c] > largest, x[..., c], largest)
+    terms = exp((x - largest[..., None]) * beta)
     total = np.zeros(x.shape[:-1], f32)
     for c in range(x.shape[-1]):
         total += terms[..., c]
@@ -116,7 +124,7 @@ def exp(x: Float) -> Float:
         polynomial = polynomial * r + coefficient
     value = (polynomial * (r * r) + r) + f32(1.0)
     scaled: Float = np.ldexp(value, n.astype(np.int32))
-    return np.where(x < EXP_UNDERFLOW, f32(0.0), scaled)
+    return np.where(x >= EXP_UNDERFLOW, scaled, f32(0.0))
 
 
 def _ordered_product(rows: Float, weights: Float) -> Float:

@@ -31,9 +31,12 @@ def conv_2d(step: Step, x: Int8, weights: Int8, bias: Bias, out_hw: tuple[int, i
     channels, height, width, depth = weights.shape
     shifted = x.astype(_kind(height * width * depth)) + step.params.input_offset
     window = Window.of_conv(step.params, (height, width), out_hw)
-    rows = patches(shifted, window)
-    accumulator = rows @ weights.reshape(channels, -1).T.astype(rows.dtype)
-    return _requantize(step, accumulator, bias).reshape(x.shape[0], *out_hw, channels)
+    matrix = weights.reshape(channels, -1).T.astype(shifted.dtype)
+    blocks = []
+    for block in window.row_blocks(x.shape[0] * out_hw[1] * len(matrix)):
+        result = _requantize(step, patches(shifted, block) @ matrix, bias)
+        blocks.append(result.reshape(x.shape[0], *block.output, channels))
+    return np.concatenate(blocks, axis=1)
 
 
 def depthwise_conv_2d(

@@ -36,7 +36,9 @@ SCHEMA_VERSION = 3
 MAX_FILE_BYTES = 64 << 20
 #: No tensor of a microcontroller's model is larger.
 MAX_TENSOR_ELEMENTS = 1 << 24
-MAX_COUNT = 0xFFFE
+MAX_OPERATORS = 1024
+#: Quantization scales of all tensors together.
+MAX_SCALES = 1 << 20
 
 TENSOR_TYPES = (
     "float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64",
@@ -109,13 +111,13 @@ def parse(content: bytes, name: str = "") -> Graph:
     buffers = model.tables(4)
     tensor_tables = subgraph.tables(0)
     operator_tables = subgraph.tables(3)
-    if max(len(tensor_tables), len(operator_tables)) > MAX_COUNT:
-        raise ModelError("too many tensors or operators")
-    tensors = tuple(_tensor(i, table, buffers) for i, table in enumerate(tensor_tables))
+    if len(operator_tables) > MAX_OPERATORS:
+        raise UnsupportedOp(f"{len(operator_tables)} operators; {MAX_OPERATORS} are supported")
+    tensors = _tensors(tensor_tables, buffers)
     codes = model.tables(1)
     operators = tuple(_operator(i, table, codes) for i, table in enumerate(operator_tables))
     return Graph(
-        tensors=tensors,
+        tensors=tuple(tensors),
         operators=operators,
         input_indices=subgraph.integers(1),
         output_indices=subgraph.integers(2),
@@ -123,6 +125,17 @@ def parse(content: bytes, name: str = "") -> Graph:
         name=name,
         file_bytes=len(content),
     )
+
+
+def _tensors(tables: list[Table], buffers: list[Table]) -> list[Tensor]:
+    tensors: list[Tensor] = []
+    scales = 0
+    for index, table in enumerate(tables):
+        tensors.append(_tensor(index, table, buffers))
+        scales += len(tensors[-1].scales)
+        if scales > MAX_SCALES:
+            raise ModelError(f"more than {MAX_SCALES} quantization scales")
+    return tensors
 
 
 def _tensor(index: int, table: Table, buffers: list[Table]) -> Tensor:
@@ -167,12 +180,11 @@ def _quantization(name: str, table: Table | None) -> tuple[tuple[float, ...], tu
     scales = table.vector(2, "<f4")
     if scales is None or scales.size == 0:
         return (), (), 0
-    zero_points = table.integers(3, "<i8")
-    if len(zero_points) != scales.size:
-        raise ModelError(
-            f"tensor '{name}': {scales.size} scales but {len(zero_points)} zero points"
-        )
-    return tuple(float(s) for s in scales), zero_points, table.integer(6, "i")
+    zero_points = table.vector(3, "<i8")
+    count = 0 if zero_points is None else zero_points.size
+    if zero_points is None or count != scales.size or count > MAX_SCALES:
+        raise ModelError(f"tensor '{name}': {scales.size} scales but {count} zero points")
+    return tuple(scales.tolist()), tuple(zero_points.tolist()), table.integer(6, "i")
 
 
 def _data(
@@ -195,9 +207,7 @@ def _data(
             f"tensor '{name}' of {dtype}{list(shape)} has {raw.size} bytes of data, "
             f"expected {math.prod(shape) * kind.itemsize}"
         )
-    data = np.frombuffer(raw.tobytes(), kind).reshape(shape)
-    data.flags.writeable = False
-    return data
+    return raw.view(kind).reshape(shape)  # read-only, as the file's bytes are
 
 
 def _operator(index: int, table: Table, codes: list[Table]) -> Operator:

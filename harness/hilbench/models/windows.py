@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from hilbench.schema import image
 
 Array = NDArray[Any]
+
+#: Elements of the patches that are formed at a time.
+BLOCK_ELEMENTS = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,30 @@ class Window:
         start = first * stride + offset
         return slice(first, last + 1), slice(start, last * stride + offset + 1, stride)
 
+    def touching(self, axis: int, size: int) -> list[tuple[int, slice, slice]]:
+        """Filter positions that meet the input somewhere, each with :meth:`inside`."""
+        found = []
+        for tap in range(self.filter[axis]):
+            to, source = self.inside(axis, tap, size)
+            if to.stop > to.start:
+                found.append((tap, to, source))
+        return found
+
+    def row_blocks(self, elements_per_row: int) -> Iterator[Window]:
+        """The same window for some output rows at a time, so that patches stay small."""
+        step = max(1, BLOCK_ELEMENTS // elements_per_row)
+        for start in range(0, self.output[0], step):
+            rows = min(step, self.output[0] - start)
+            top = self.padding[0] - start * self.stride[0]
+            yield replace(self, padding=(top, self.padding[1]), output=(rows, self.output[1]))
+
     def counts(self, size: tuple[int, ...]) -> NDArray[np.int64]:
         """Positions inside the input for each output, shape (output height, output width)."""
         per_axis = []
         for axis in (0, 1):
             count = np.zeros(self.output[axis], np.int64)
-            for tap in range(self.filter[axis]):
-                count[self.inside(axis, tap, size[axis])[0]] += 1
+            for _, to, _ in self.touching(axis, size[axis]):
+                count[to] += 1
             per_axis.append(count)
         return np.outer(per_axis[0], per_axis[1])
 
@@ -74,13 +94,10 @@ def taps(x: Array, window: Window, fill: float = 0) -> Iterator[tuple[int, int, 
     Positions in the padding hold ``fill``; a filter position that is all padding is left out.
     """
     whole = (slice(0, window.output[0]), slice(0, window.output[1]))
-    for row in range(window.filter[0]):
-        to_row, from_row = window.inside(0, row, x.shape[1])
-        for column in range(window.filter[1]):
-            to_column, from_column = window.inside(1, column, x.shape[2])
+    columns = window.touching(1, x.shape[2])
+    for row, to_row, from_row in window.touching(0, x.shape[1]):
+        for column, to_column, from_column in columns:
             part = x[:, from_row, from_column, :]
-            if part.size == 0:
-                continue
             if (to_row, to_column) != whole:
                 full = np.full((x.shape[0], *window.output, x.shape[3]), fill, x.dtype)
                 full[:, to_row, to_column, :] = part
@@ -92,12 +109,12 @@ def patches(x: Array, window: Window) -> Array:
     """Each output's inputs in the order row, column, channel: (n * outputs, products)."""
     n, _, _, depth = x.shape
     height, width = window.filter
-    if window.filter == (1, 1) and window.stride == (1, 1) and window.output == x.shape[1:3]:
+    plain = Window((1, 1), (1, 1), window.dilation, (0, 0), (x.shape[1], x.shape[2]))
+    if window == plain:
         return x.reshape(-1, depth)
     result = np.zeros((n, *window.output, height, width, depth), x.dtype)
-    for row in range(height):
-        to_row, from_row = window.inside(0, row, x.shape[1])
-        for column in range(width):
-            to_column, from_column = window.inside(1, column, x.shape[2])
+    columns = window.touching(1, x.shape[2])
+    for row, to_row, from_row in window.touching(0, x.shape[1]):
+        for column, to_column, from_column in columns:
             result[:, to_row, to_column, row, column, :] = x[:, from_row, from_column, :]
     return result.reshape(-1, height * width * depth)

@@ -29,10 +29,16 @@ def originals() -> list[bytes]:
     return files
 
 
-def mutants(count: int, seed: int) -> Iterator[bytes]:
+def float_originals() -> list[bytes]:
+    """Likewise for float32."""
+    files = [workloads.get("digits").model_path("f32").read_bytes()]
+    files += [writer.write(random_graph(seed, "float32", operators=6)) for seed in range(15)]
+    return files
+
+
+def mutants(files: list[bytes], count: int, seed: int) -> Iterator[bytes]:
     """Damaged files: bits, bytes, words, runs and lengths."""
     rng = np.random.default_rng(seed)
-    files = originals()
     for _ in range(count):
         number = 0 if rng.random() < 0.5 else int(rng.integers(len(files)))
         data = bytearray(files[number])
@@ -70,7 +76,7 @@ def test_mutated_models_are_refused_or_give_the_oracles_result() -> None:
     refused = equal = no_verdict = 0
     process = oracle.TflmProcess()
     try:
-        for number, content in enumerate(mutants(MUTANTS, seed=2026)):
+        for number, content in enumerate(mutants(originals(), MUTANTS, seed=2026)):
             began = time.monotonic()
             try:
                 graph = models.loads(content)
@@ -96,6 +102,19 @@ def test_mutated_models_are_refused_or_give_the_oracles_result() -> None:
     assert refused > MUTANTS // 20
     assert equal > MUTANTS // 5
     assert no_verdict < equal // 2
+
+
+def test_mutated_float_models_are_refused_or_run() -> None:
+    ran = 0
+    for number, content in enumerate(mutants(float_originals(), MUTANTS, seed=2027)):
+        try:
+            graph = models.loads(content)
+            models.pack(graph)
+            models.run_reference(graph, as_vectors(random_inputs(graph, number, count=2)))
+        except ModelError:
+            continue
+        ran += 1
+    assert MUTANTS // 5 < ran < MUTANTS
 
 
 @given(st.binary(max_size=400))

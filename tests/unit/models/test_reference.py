@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 from hilbench import models, workloads
 from hilbench.errors import VectorError
-from hilbench.models import reference
+from hilbench.models import reference, windows
 from hilbench.models.reference_float import exp
 
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "digits_layers.json").read_text())
@@ -36,13 +36,15 @@ def test_every_layer_of_the_shipped_models_is_golden(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("seed", [3, 11, 12, 13])
 def test_a_vector_gives_the_same_alone_and_in_a_batch(
-    dtype: str, monkeypatch: pytest.MonkeyPatch
+    seed: int, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    graph = random_graph(11, dtype, operators=6)
+    graph = random_graph(seed, dtype, operators=6)
     vectors = as_vectors(random_inputs(graph, seed=2, count=9))
     whole = models.run_reference(graph, vectors, layers=True)
     monkeypatch.setattr(reference, "_CHUNK_ELEMENTS", 1)
+    monkeypatch.setattr(windows, "BLOCK_ELEMENTS", 1)
     single = models.run_reference(graph, vectors, layers=True)
     assert whole.outputs.tobytes() == single.outputs.tobytes()
     assert whole.layer_crc is not None
