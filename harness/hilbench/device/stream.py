@@ -58,24 +58,34 @@ class StreamStatistics:
         Frames sent again by the host, and repeats that it asked for.
     first_sent_s, last_acked_s : float
         Host time of the first vector byte sent and of the last one acknowledged.
+    first_out_s, last_out_s : float
+        Host time of the first and of the last byte of the out stream.
     in_bytes : int
         Vector bytes acknowledged.
-    out_bytes : int
-        Bytes of the out stream received in order.
+    out_bytes, first_out_bytes : int
+        Bytes of the out stream received in order; those of its first frame.
     """
 
     retransmissions: int = 0
     first_sent_s: float = 0.0
     last_acked_s: float = 0.0
+    first_out_s: float = 0.0
     last_out_s: float = 0.0
     in_bytes: int = 0
     out_bytes: int = 0
+    first_out_bytes: int = 0
 
     @property
     def goodput_Bps(self) -> float:
         """Vector bytes acknowledged per second, from the first byte sent to the last one acked."""
         span_s = self.last_acked_s - self.first_sent_s
         return self.in_bytes / span_s if span_s > 0 else 0.0
+
+    @property
+    def out_goodput_Bps(self) -> float:
+        """Out stream bytes per second, from the first frame's arrival to the last one's."""
+        span_s = self.last_out_s - self.first_out_s
+        return (self.out_bytes - self.first_out_bytes) / span_s if span_s > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,8 @@ class _Streams:
     window_started_s: float = 0.0
     buffer: bytearray = field(default_factory=bytearray)
     noted: int = 0
+    #: Mode source: bytes of the pattern that are still to come, before the records.
+    pattern_left: int = 0
 
     # ------------------------------------------------------------ in stream
 
@@ -159,6 +171,9 @@ class _Streams:
         self.received = end
         self.statistics.out_bytes = end
         self.statistics.last_out_s = time.monotonic()
+        if self.statistics.first_out_bytes == 0:
+            self.statistics.first_out_bytes = end
+            self.statistics.first_out_s = self.statistics.last_out_s
         timed = self.request.mode is p.RunMode.TIMED
         if timed or self.received - self.confirmed >= self.ack_every:
             self.acknowledge()
@@ -175,8 +190,10 @@ class _Streams:
 
     def records(self) -> Iterator[Record]:
         """Complete records in the buffer; raises DeviceError for one that cannot be."""
-        head_bytes = p.Record.STRUCT.size
-        while len(self.buffer) >= head_bytes:
+        if self.pattern_left:
+            self._take_pattern()
+        head_bytes = 0 if self.pattern_left else p.Record.STRUCT.size
+        while head_bytes and len(self.buffer) >= head_bytes:
             head = p.Record.unpack(bytes(self.buffer[:head_bytes]))
             if len(self.buffer) < head_bytes + head.body_bytes:
                 return
@@ -191,6 +208,17 @@ class _Streams:
             new = self.statistics.retransmissions - self.noted
             self.noted = self.statistics.retransmissions
             yield Record(kind, body, new)
+
+    def _take_pattern(self) -> None:
+        """Check and drop the bytes that mode source sends."""
+        size = self.request.vector_bytes
+        start = size * self.request.count - self.pattern_left
+        count = min(self.pattern_left, len(self.buffer))
+        expected = bytes((i // size + i % size) & 0xFF for i in range(start, start + count))
+        if self.buffer[:count] != expected:
+            raise DeviceError("the bytes that the device sent are not the agreed pattern")
+        del self.buffer[:count]
+        self.pattern_left -= count
 
     # ------------------------------------------------------------ silence
 
@@ -230,7 +258,7 @@ def run_stream(
     statistics : StreamStatistics
         Filled while the run goes on.
     deadline_s : float
-        Longest silence of the device.
+        Longest time without progress: no vector byte acknowledged, no record byte received.
     on_acked : callable, optional
         Called with the number of vector bytes acknowledged, for progress bars.
 
@@ -246,8 +274,8 @@ def run_stream(
             f"{request.count} vectors of {request.vector_bytes} bytes exceed 4 GiB a run"
         )
     streams = _start(device, request, statistics)
-    last_valid_s = last_poll_s = time.monotonic()
-    polls = 0
+    last_progress_s = last_poll_s = time.monotonic()
+    polls = progress = 0
     while True:
         streams.send_data()
         frame = device.link.receive(0 if streams.received > streams.confirmed else 0.02)
@@ -256,18 +284,20 @@ def run_stream(
             if streams.received > streams.confirmed:
                 streams.acknowledge()
                 continue
-            if now_s - last_valid_s > deadline_s:
+            if now_s - last_progress_s > deadline_s:
                 raise LinkLost(
-                    f"the device has been silent for {deadline_s:g} s in mid-run",
+                    f"the device has made no progress for {deadline_s:g} s in mid-run",
                     hint="what was recorded is kept; `hilbench resume` goes on from there",
                 )
             if now_s - last_poll_s > streams.poll_after_s(polls):
                 streams.poll()
                 last_poll_s, polls = now_s, polls + 1
             continue
-        last_valid_s = last_poll_s = now_s
-        polls = 0
         _dispatch(device, streams, frame)
+        if streams.acked + streams.received > progress:
+            progress = streams.acked + streams.received
+            last_progress_s = last_poll_s = now_s
+            polls = 0
         if on_acked is not None:
             on_acked(streams.acked)
         for record in streams.records():
@@ -298,6 +328,7 @@ def _start(device: Device, request: RunRequest, statistics: StreamStatistics) ->
         limit=reply.limit,
         max_data=min(hello.max_payload, p.MAX_PAYLOAD) - p.Data.STRUCT.size,
         ack_every=max(1, hello.out_buffer_bytes // 4),
+        pattern_left=request.vector_bytes * request.count * (request.mode is p.RunMode.SOURCE),
     )
 
 
