@@ -47,6 +47,7 @@ class Bus:
         self.violate = on_violation
         self._readers: dict[int, OnRead] = {}
         self._writers: dict[int, OnWrite] = {}
+        self._addresses = {label: row.address for label, row in table.by_label.items()}
         self._known = {address: row.known for address, row in table.by_address.items()}
         self._gates = {
             row.address: (self._gate_address(row), self._gate_mask(row))
@@ -86,11 +87,11 @@ class Bus:
 
     def get(self, label: str) -> int:
         """Stored value of a register."""
-        return self.values[self.table.address(label)]
+        return self.values[self._addresses[label]]
 
     def put(self, label: str, value: int) -> None:
         """Set the stored value of a register."""
-        self.values[self.table.address(label)] = value & 0xFFFF_FFFF
+        self.values[self._addresses[label]] = value & 0xFFFF_FFFF
 
     def clocked(self, label: str) -> bool:
         """Whether the peripheral that holds a register has its clock."""

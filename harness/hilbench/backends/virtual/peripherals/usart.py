@@ -234,7 +234,8 @@ class Usart:
 
     def due_s(self) -> float:
         """Simulated time of the next thing that the core or the host could notice."""
-        return min(self._receive_due_s(), self._idle_due_s, self._transmit_due_s())
+        idle_s = math.inf if self._starts_before(self._idle_due_s) else self._idle_due_s
+        return min(self._receive_due_s(), idle_s, self._transmit_due_s())
 
     def line_active(self) -> bool:
         """Whether bytes are under way in either direction."""
@@ -342,52 +343,38 @@ class Usart:
         if not self._cr1 & UE or not self._cr1 & TE:
             return
         now_s, byte_s = self._time.now_s, self._byte_time_s()
-        self._feed_from_dma()
+        self._load(now_s, byte_s)
         while self._shifting is not None and self._shift_end_s <= now_s:
-            self._emit(bytes([self._shifting]))
+            self._sent.append(self._shifting)
             self._shifting = None
-            end_s = self._shift_end_s
-            self._start_shift(end_s, byte_s)
+            self._load(self._shift_end_s, byte_s)
             self._send_run(now_s, byte_s)
-            self._feed_from_dma()
-            if self._shifting is None:
-                self._start_shift(end_s, byte_s)
         if self._shifting is None:
-            self._start_shift(now_s, byte_s)
-            self._feed_from_dma()
-        if self._shifting is None and self._tdr is None:
             self._isr |= TC
         self._update_line()
 
-    def _start_shift(self, at_s: float, byte_s: float) -> None:
-        if self._tdr is None:
-            return
-        self._shifting, self._tdr = self._tdr, None
-        self._shift_end_s = at_s + byte_s
-        self._isr |= TXE
-        self._isr &= ~TC
-        if self._flush_due_s == math.inf:
-            self._flush_due_s = at_s + FLUSH_S
+    def _load(self, at_s: float, byte_s: float) -> None:
+        """Move bytes on at ``at_s``: from memory to TDR, and from TDR to the shift register."""
+        while True:
+            if self._tdr is None:
+                self._tdr = self._from_dma()
+            if self._tdr is None or self._shifting is not None:
+                return
+            self._shifting, self._tdr = self._tdr, None
+            self._shift_end_s = at_s + byte_s
+            self._isr = (self._isr | TXE) & ~TC
+            if self._flush_due_s == math.inf:
+                self._flush_due_s = at_s + FLUSH_S
 
-    def _feed_from_dma(self) -> None:
-        if self._tdr is not None:
-            return
+    def _from_dma(self) -> int | None:
         stream = self._tx_stream()
         if stream is None:
-            return
+            return None
         if not self._pins()[0]:
             self._bus.violate("USART pins", "DMA feeds USART3 while PD8 is not AF7")
-            return
-        data = self._dma.take(stream, 1)
-        if data:
-            self._tdr = data[0]
-            self._isr &= ~(TXE | TC)
-            if self._shifting is None:
-                self._start_shift(self._time.now_s, self._byte_time_s())
-                more = self._tx_stream()
-                if more is not None:
-                    self._tdr = self._dma.take(more, 1)[0]
-                    self._isr &= ~TXE
+            return None
+        self._isr &= ~(TXE | TC)
+        return self._dma.take(stream, 1)[0]
 
     def _send_run(self, now_s: float, byte_s: float) -> None:
         """Send a run of bytes from the DMA at once, all due by now."""
@@ -399,7 +386,7 @@ class Usart:
         if count < 1:
             return
         data = bytes([self._shifting, self._tdr]) + self._dma.take(stream, count)
-        self._emit(data[:-2])
+        self._sent += data[:-2]
         self._shifting, self._tdr = data[-2], data[-1]
         self._shift_end_s += count * byte_s
 
@@ -418,9 +405,6 @@ class Usart:
         else:
             done_s = self._shift_end_s + queued * byte_s
         return min(done_s, max(self._flush_due_s, self._shift_end_s))
-
-    def _emit(self, data: bytes) -> None:
-        self._sent += data
 
     def _flush(self) -> None:
         data = bytes(self._sent)
