@@ -50,5 +50,5 @@ class RegisterGroup:
 
     def write(self, *values: int) -> None:
         """Set all registers of the group, the first one first."""
-        self._values[:] = values
+        self._values[:] = list(values)
         uclib.uc_reg_write_batch(self._engine, self._ids, self._pointers, self._count)
