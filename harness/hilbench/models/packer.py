@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from hilbench.errors import ImageTooLarge
 from hilbench.models import cost
 from hilbench.models.graph import ELEMENT_BYTES, Graph, Tensor
-from hilbench.models.lowering import Int32, Step, lower
+from hilbench.models.lowering import Step, lower
+from hilbench.models.operator_view import Int32
 from hilbench.models.plan import align, plan
 from hilbench.schema import image
 

@@ -105,7 +105,9 @@ def parse(content: bytes, name: str = "") -> Graph:
     if version != SCHEMA_VERSION:
         raise ModelError(f"schema version {version}, expected {SCHEMA_VERSION}")
     subgraphs = model.tables(2)
-    if len(subgraphs) != 1:
+    if not subgraphs:
+        raise ModelError("a model without a subgraph")
+    if any(other.tables(3) for other in subgraphs[1:]):
         raise UnsupportedOp(f"{len(subgraphs)} subgraphs: control flow is not supported")
     subgraph = subgraphs[0]
     buffers = model.tables(4)
@@ -220,10 +222,10 @@ def _operator(index: int, table: Table, codes: list[Table]) -> Operator:
     if code not in OPERATORS:
         custom = code_table.text(1)
         label = OTHER_OPERATORS.get(code, f"number {code}") + (f" '{custom}'" if custom else "")
-        raise UnsupportedOp(
-            f"operator {index} is {label}, which the engine lacks",
-            hint=f"Supported: {', '.join(sorted(name for name, _ in OPERATORS.values()))}.",
-        )
+        hint = f"Supported: {', '.join(sorted(name for name, _ in OPERATORS.values()))}."
+        if label in ("QUANTIZE", "DEQUANTIZE"):
+            hint += " Convert the model with int8 inputs and outputs, or wholly in float32."
+        raise UnsupportedOp(f"operator {index} is {label}, which the engine lacks", hint=hint)
     name, union = OPERATORS[code]
     kind = table.integer(3, "B")
     options = table.table(4)

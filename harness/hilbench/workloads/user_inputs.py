@@ -160,7 +160,7 @@ def _from_array(path: Path, graph: Graph) -> tuple[NDArray[np.uint8], str]:
     if array.ndim < 2:
         raise VectorError(f"{path}: shape {list(array.shape)}, expected (vectors, ...)")
     try:
-        with np.errstate(over="ignore"):  # what overflows float32 is refused as not finite
+        with np.errstate(over="ignore", invalid="ignore"):  # refused as not finite
             return _encode_array(array, graph)
     except VectorError as error:
         raise VectorError(f"{path}: {error.message}") from error

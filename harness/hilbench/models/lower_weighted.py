@@ -1,0 +1,149 @@
+"""Lowering of the operators with weights, and of sliding windows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.errors import UnsupportedOp
+from hilbench.models.graph import ConvOptions, FullyConnectedOptions, PoolOptions, Tensor
+from hilbench.models.operator_view import OperatorView, Step
+from hilbench.schema import image
+
+
+#: Largest value of the records' 16-bit fields.
+MAX_FIELD = 0xFFFF
+
+
+def window(
+    view: OperatorView, same: bool, size: int, filter_size: int, stride: int, dilation: int
+) -> tuple[int, int]:
+    """Output size and leading padding along one dimension (TensorFlow's SAME and VALID)."""
+    for value in (filter_size, stride, dilation):
+        if not 1 <= value <= MAX_FIELD:
+            raise view.fail(f"filter {filter_size}, stride {stride}, dilation {dilation}")
+    extent = (filter_size - 1) * dilation + 1
+    if not same and extent > size:
+        raise view.fail(f"a filter that spans {extent} on {size} positions")
+    output = -(-size // stride) if same else (size - extent) // stride + 1
+    padding = max((output - 1) * stride + extent - size, 0) // 2 if same else 0
+    if padding > MAX_FIELD:
+        raise view.fail(f"padding of {padding}")
+    return output, padding
+
+
+def spatial(
+    view: OperatorView,
+    options: ConvOptions | PoolOptions,
+    data: Tensor,
+    filter_size: tuple[int, int],
+) -> tuple[int, int, int, int]:
+    """Output height and width, padding above and on the left."""
+    height, width, _ = view.image_shape(data)
+    dilations = (
+        (options.dilation_h, options.dilation_w) if isinstance(options, ConvOptions) else (1, 1)
+    )
+    same = options.same_padding
+    rows, top = window(view, same, height, filter_size[0], options.stride_h, dilations[0])
+    columns, left = window(view, same, width, filter_size[1], options.stride_w, dilations[1])
+    return rows, columns, top, left
+
+
+def _conv_params(
+    view: OperatorView, data: Tensor, options: ConvOptions, top: int, left: int
+) -> image.Conv:
+    low, high = view.int_range(options.activation)
+    low_f, high_f = view.float_range(options.activation)
+    return image.Conv(
+        stride_h=options.stride_h,
+        stride_w=options.stride_w,
+        dilation_h=options.dilation_h,
+        dilation_w=options.dilation_w,
+        pad_top=top,
+        pad_left=left,
+        depth_multiplier=options.depth_multiplier,
+        reserved=0,
+        input_offset=-data.zero_point,
+        output_offset=view.output.zero_point,
+        act_min=low,
+        act_max=high,
+        act_min_f=low_f,
+        act_max_f=high_f,
+    )
+
+
+def _accumulator_scales(data: Tensor, weights: Tensor) -> NDArray[np.float64] | None:
+    return data.scale * np.array(weights.scales) if data.dtype == "int8" else None
+
+
+def lower_conv(view: OperatorView) -> Step:
+    """CONV_2D."""
+    options = view.operator.options
+    assert isinstance(options, ConvOptions)
+    view.arity(2, 3)
+    data, weights = view.data(), view.weights(4, channel_dimension=0)
+    channels, height, width, depth = weights.shape
+    given = view.image_shape(data)[2]
+    if given != depth and given % depth == 0:
+        raise UnsupportedOp(f"{view.label}: grouped convolution")
+    if given != depth:
+        raise view.fail(f"{given} input channels, weights for {depth}")
+    rows, columns, top, left = spatial(view, options, data, (height, width))
+    view.check_output((1, rows, columns, channels))
+    bias = view.bias(channels, _accumulator_scales(data, weights))
+    return view.step(
+        image.Opcode.CONV_2D,
+        (view.operator.inputs[0], view.operator.inputs[1], bias),
+        _conv_params(view, data, options, top, left),
+        view.rescale(data, weights, channels),
+    )
+
+
+def lower_depthwise(view: OperatorView) -> Step:
+    """DEPTHWISE_CONV_2D."""
+    options = view.operator.options
+    assert isinstance(options, ConvOptions)
+    view.arity(2, 3)
+    data, weights = view.data(), view.weights(4, channel_dimension=3)
+    one, height, width, channels = weights.shape
+    given = view.image_shape(data)[2]
+    fits = 1 <= options.depth_multiplier <= MAX_FIELD
+    if one != 1 or not fits or given * options.depth_multiplier != channels:
+        raise view.fail(
+            f"weights {list(weights.shape)} on {given} channels with depth multiplier "
+            f"{options.depth_multiplier}"
+        )
+    rows, columns, top, left = spatial(view, options, data, (height, width))
+    view.check_output((1, rows, columns, channels))
+    bias = view.bias(channels, _accumulator_scales(data, weights))
+    return view.step(
+        image.Opcode.DEPTHWISE_CONV_2D,
+        (view.operator.inputs[0], view.operator.inputs[1], bias),
+        _conv_params(view, data, options, top, left),
+        view.rescale(data, weights, channels),
+    )
+
+
+def lower_fully_connected(view: OperatorView) -> Step:
+    """FULLY_CONNECTED."""
+    options = view.operator.options
+    assert isinstance(options, FullyConnectedOptions)
+    view.arity(2, 3)
+    data, weights = view.data(), view.weights(2, channel_dimension=0)
+    channels, depth = weights.shape
+    if data.elements % depth:
+        raise view.fail(f"{data.elements} input elements, weights for {depth}")
+    if options.keep_num_dims:
+        view.check_output((*data.shape[:-1], channels))
+    if view.output.shape[-1:] != (channels,) or (
+        view.output.elements != data.elements // depth * channels
+    ):
+        raise view.fail(f"output '{view.output.name}' has shape {list(view.output.shape)}")
+    bias = view.bias(channels, _accumulator_scales(data, weights))
+    plain = ConvOptions(same_padding=False, activation=options.activation)
+    return view.step(
+        image.Opcode.FULLY_CONNECTED,
+        (view.operator.inputs[0], view.operator.inputs[1], bias),
+        _conv_params(view, data, plain, 0, 0),
+        view.rescale(data, weights, channels),
+    )
