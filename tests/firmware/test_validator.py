@@ -1,0 +1,137 @@
+"""The engine against images that are wrong: always a status, never a fault."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hilbench.schema import image as m
+from tests.conftest import require_tool
+from tests.firmware import corpus, engine as e
+from tests.firmware.conftest import make, run_fuzz
+from tests.firmware.corpus import put, set_field
+
+Fuzz = Callable[[list[bytes]], list[tuple[int, int]]]
+MUTATIONS = 10_000
+
+
+def test_the_corpus_is_valid(fuzz: Fuzz) -> None:
+    assert fuzz(list(corpus.seeds().values())) == [(e.OK, 0)] * len(corpus.seeds())
+
+
+CONV, CHAIN = corpus.conv("int8"), corpus.chain()
+POOL = corpus.pool(m.Opcode.AVERAGE_POOL_2D, "int8")
+FLOAT = corpus.conv("float32")
+CASES = {
+    "no image": (b"\xff" * 64, e.MAGIC, e.RECORD_HEADER),
+    "shorter than a header": (CONV[:40], e.MAGIC, e.RECORD_HEADER),
+    "cut short": (CONV[:-16], e.BOUNDS, e.RECORD_HEADER),
+    "of another version": (put(CONV, 4, 2, 9), e.VERSION, 9),
+    "a byte changed": (put(CONV, 60, 1, 0x77), e.CRC, None),
+    "arena too small by 1 byte": (
+        set_field(CONV, "header", 0, "arena_bytes", (32 << 10) + 1), e.ARENA, 1),
+    "tensors outside": (
+        set_field(CONV, "header", 0, "tensors_offset", 0xFFFFFFF0), e.BOUNDS, e.RECORD_HEADER),
+    "tables that overflow": (
+        set_field(CONV, "header", 0, "tensor_count", 0xFFFF), e.BOUNDS, e.RECORD_HEADER),
+    "an input that is no tensor": (set_field(CONV, "io", 0, "tensor", 99), e.BOUNDS, e.RECORD_HEADER),
+    "an input that is constant": (set_field(CONV, "io", 0, "tensor", 2), e.BOUNDS, e.RECORD_HEADER),
+    "a shape whose bytes overflow": (
+        set_field(CONV, "tensor", 0, "dims0", 1 << 31, "dims1", 1 << 31), e.BOUNDS, 0),
+    "a tensor beyond the arena": (set_field(CONV, "tensor", 0, "offset", 1 << 20), e.BOUNDS, 0),
+    "a constant over the tables": (set_field(CONV, "tensor", 2, "offset", 0), e.BOUNDS, 2),
+    "misaligned": (set_field(CONV, "tensor", 0, "offset", 8), e.BOUNDS, 0),
+    "an output over its input": (set_field(CONV, "op", 0, "output", 0), e.BOUNDS, e.RECORD_OP),
+    "an output that is constant": (set_field(CONV, "op", 0, "output", 2), e.BOUNDS, e.RECORD_OP),
+    "scratch over the output": (
+        set_field(CHAIN, "op", 2, "scratch_offset", 64), e.BOUNDS, e.RECORD_OP + 2),
+    "parameters outside": (
+        set_field(CONV, "op", 0, "params_offset", 0xFFFFFFFC), e.BOUNDS, e.RECORD_OP),
+    "an unknown operator": (set_field(CONV, "op", 0, "opcode", 99), e.OP, 0),
+    "stride 0": (set_field(CONV, "conv", 0, "stride_h", 0), e.OP, 0),
+    "another output size": (set_field(CONV, "tensor", 1, "dims1", 1, "dims2", 9), e.OP, 0),
+    "padding that does not belong": (set_field(CONV, "conv", 0, "pad_top", 1), e.OP, 0),
+    "dilation beyond the input": (set_field(CONV, "conv", 0, "dilation_h", 0xFFFF), e.OP, 0),
+    "a clamp outside int8": (set_field(CONV, "conv", 0, "act_max", 128), e.OP, 0),
+    "clamps crossed": (set_field(CONV, "conv", 0, "act_min", 100, "act_max", 99), e.OP, 0),
+    "a clamp that is NaN": (set_field(FLOAT, "conv", 0, "act_min_f", 0x7FC00000), e.OP, 0),
+    "an input offset of 129": (set_field(CONV, "conv", 0, "input_offset", 129), e.OP, 0),
+    "pool of size 0": (set_field(POOL, "pool", 0, "filter_w", 0), e.OP, 0),
+    "a softmax that would overflow": (set_field(CHAIN, "softmax", 2, "input_left_shift", 24), e.OP, 2),
+    "an add shifted too far": (set_field(CHAIN, "add", 0, "left_shift", 21), e.OP, 0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_flaw_is_named(fuzz: Fuzz, name: str) -> None:
+    image, status, detail = CASES[name]
+    got = fuzz([image])[0]
+    assert got[0] == status
+    assert detail is None or got[1] == detail
+
+
+def multiplier_at(image: bytes, slot: int) -> int:
+    """Offset of an operator's multipliers (slot 3) or shifts (slot 4)."""
+    head = m.Header.unpack(image[: m.Header.STRUCT.size])
+    op = m.Op.unpack(image[head.ops_offset : head.ops_offset + m.Op.STRUCT.size])
+    at = head.tensors_offset + op.inputs[slot] * m.Tensor.STRUCT.size
+    return m.Tensor.unpack(image[at : at + m.Tensor.STRUCT.size]).offset
+
+
+@pytest.mark.parametrize(
+    ("slot", "value", "status"),
+    [(3, -1, e.OP), (3, 0, e.OK), (4, -31, e.OK), (4, -32, e.OP), (4, 30, e.OK), (4, 31, e.OP)],
+)
+def test_ranges_of_multipliers_and_shifts(fuzz: Fuzz, slot: int, value: int, status: int) -> None:
+    image = corpus.seal(put(CONV, multiplier_at(CONV, slot) + 4, 4, value))
+    assert fuzz([image])[0][0] == status
+
+
+def test_ten_thousand_mutated_images(fuzz: Fuzz) -> None:
+    """Under ASan and UBSan none faults; enough are accepted that the kernels are reached too."""
+    chance = random.Random(20260)
+    seeds = list(corpus.seeds().values())
+    images = [corpus.mutate(chance.choice(seeds), chance) for _ in range(MUTATIONS)]
+    statuses = [status for status, _ in fuzz(images)]
+    counts = {status: statuses.count(status) for status in set(statuses)}
+    assert set(counts) == {e.OK, e.MAGIC, e.VERSION, e.CRC, e.BOUNDS, e.OP, e.ARENA}
+    assert counts[e.OK] > MUTATIONS // 20, counts
+    assert counts[e.OP] > MUTATIONS // 10, counts
+
+
+def branch_coverage(folder: Path, source: str) -> tuple[int, int]:
+    """(branches taken at least once, branches) of one source file."""
+    gcov = require_tool("gcov", "gcc")
+    notes = f"fuzz-{Path(source).stem}.gcno"
+    command = [gcov, "--json-format", "--stdout", "--branch-probabilities", notes]
+    output = subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout
+    taken = total = 0
+    for file in json.loads(output)["files"]:
+        if Path(file["file"]).name != source:
+            continue
+        for line in file["lines"]:
+            total += len(line["branches"])
+            taken += sum(branch["count"] > 0 for branch in line["branches"])
+    return taken, total
+
+
+@pytest.mark.slow
+def test_branches_of_the_validator_are_covered(tmp_path: Path) -> None:
+    program = make("fuzz", tmp_path, "-O0 --coverage")
+    seeds = list(corpus.seeds().values())
+    images = [image for image, _, _ in CASES.values()]
+    images += [changed for seed in seeds for changed in corpus.single_changes(seed)]
+    chance = random.Random(1)
+    images += [corpus.mutate(chance.choice(seeds), chance) for _ in range(MUTATIONS)]
+    for slot, value in ((3, -1), (4, -32), (4, 31)):
+        images.append(corpus.seal(put(CONV, multiplier_at(CONV, slot), 4, value)))
+    run_fuzz(program, images)
+    for source in ("hb_validate.c", "hb_validate_op.c"):
+        taken, total = branch_coverage(program.parent, source)
+        assert total > 50
+        assert taken / total >= 0.95, f"{source}: {taken} of {total} branches"
