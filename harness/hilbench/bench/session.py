@@ -28,6 +28,8 @@ from hilbench.store import BundleWriter
 
 CLOCK_CHECK_S = 1.0
 CLOCK_TOLERANCE = 0.02
+#: A busy host can only make a mark arrive late, once; a wrong clock is wrong every time.
+CLOCK_ATTEMPTS = 3
 
 
 @dataclass
@@ -142,31 +144,23 @@ class Session:
         if facts.time_base == "none" or hello.counter_kind == p.CounterKind.NONE:
             self.writer.journal.append("clock_check", applicable=False)
             return
-        wait = int(hello.counter_hz * CLOCK_CHECK_S)
-        ticks, host_s = device.clock_check(wait, CLOCK_CHECK_S)
-        seen_hz = ticks / host_s
-        ratio = seen_hz / hello.counter_hz
+        attempts: list[dict[str, float]] = []
+        while len(attempts) < CLOCK_ATTEMPTS:
+            wait = int(hello.counter_hz * CLOCK_CHECK_S)
+            ticks, host_s = device.clock_check(wait, CLOCK_CHECK_S)
+            attempts.append({"ticks": ticks, "host_s": host_s, "seen_hz": ticks / host_s})
+            if abs(attempts[-1]["seen_hz"] / hello.counter_hz - 1) <= CLOCK_TOLERANCE:
+                break
+        best = min(attempts, key=lambda a: abs(a["seen_hz"] - hello.counter_hz))
         self.writer.journal.append(
             "clock_check",
             applicable=True,
-            ticks=ticks,
-            host_s=host_s,
-            seen_hz=seen_hz,
+            attempts=attempts,
+            seen_hz=best["seen_hz"],
             claimed_hz=hello.counter_hz,
             tolerance=CLOCK_TOLERANCE,
         )
-        if abs(ratio - 1) > CLOCK_TOLERANCE:
-            cause = (
-                "the oscillator or its configuration (HSE value, PLL factors) is not what the "
-                "firmware assumes"
-                if 0.5 < ratio < 2
-                else "the clock was probably left at its reset value"
-            )
-            raise ClockMismatch(
-                f"the core clock is {seen_hz / 1e6:.1f} MHz by the host's clock, the firmware says "
-                f"{hello.counter_hz / 1e6:.1f} MHz ({100 * (ratio - 1):+.1f} %, tolerance 2 %)",
-                hint=f"nothing was measured; {cause}",
-            )
+        _judge_clock(best["seen_hz"], hello.counter_hz)
 
     # ------------------------------------------------------------ measuring
 
@@ -270,6 +264,25 @@ class Session:
             in_bytes=statistics.in_bytes,
             retransmissions=statistics.retransmissions,
         )
+
+
+def _judge_clock(seen_hz: float, claimed_hz: int) -> None:
+    """Raise ClockMismatch, with the likely cause, when the two differ by more than allowed."""
+    ratio = seen_hz / claimed_hz
+    if abs(ratio - 1) <= CLOCK_TOLERANCE:
+        return
+    cause = (
+        "the oscillator or its configuration (HSE value, PLL factors) is not what the firmware "
+        "assumes"
+        if 0.5 < ratio < 2
+        else "the clock was probably left at its reset value"
+    )
+    raise ClockMismatch(
+        f"the core clock is {seen_hz / 1e6:.1f} MHz by the host's clock, the firmware says "
+        f"{claimed_hz / 1e6:.1f} MHz ({100 * (ratio - 1):+.1f} %, tolerance "
+        f"{100 * CLOCK_TOLERANCE:g} %, {CLOCK_ATTEMPTS} attempts)",
+        hint=f"nothing was measured; {cause}",
+    )
 
 
 def new_bundle(plan: Plan, host_time: float) -> BundleWriter:

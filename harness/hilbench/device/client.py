@@ -246,7 +246,7 @@ class Device:
                 continue
             if frame.type == p.Mark.ID:
                 mark = self.parse(frame, p.Mark)
-                marks[mark.kind] = (mark.ticks, time.monotonic())
+                marks[mark.kind] = (mark.ticks, frame.arrival_s)
             else:
                 self.watch(frame)
         if len(marks) < 2:

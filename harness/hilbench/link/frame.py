@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hilbench.link import cobs
 from hilbench.schema.protocol import CRC_BYTES, HEADER_BYTES, MAX_PAYLOAD
@@ -14,12 +15,17 @@ MAX_ENCODED = HEADER_BYTES + MAX_PAYLOAD + CRC_BYTES + (HEADER_BYTES + MAX_PAYLO
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: its header and its payload, CRC already checked."""
+    """One frame: its header and its payload, CRC already checked.
+
+    ``arrival_s`` is the host's monotonic time at which its last byte was read; 0 for a frame of the
+    host's own making.
+    """
 
     type: int
     seq: int
     flags: int
     payload: bytes
+    arrival_s: float = field(default=0.0, compare=False)
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -59,4 +65,4 @@ class FrameDecoder:
         if zlib.crc32(head) != crc:
             self.crc_errors += 1
             return []
-        return [Frame(head[0], head[1], head[2], head[HEADER_BYTES:])]
+        return [Frame(head[0], head[1], head[2], head[HEADER_BYTES:], time.monotonic())]
