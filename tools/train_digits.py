@@ -32,6 +32,7 @@ from hilbench.models.graph import (  # noqa: E402
     FullyConnectedOptions,
     Graph,
     Operator,
+    Options,
     PoolOptions,
     ReshapeOptions,
     SoftmaxOptions,
@@ -95,7 +96,7 @@ def graph_of(params: network.Params) -> Graph:
     operators: list[Operator] = []
 
     def add(
-        opcode: str, shape: tuple[int, ...], options: object, *constants: NDArray[np.float32]
+        opcode: str, shape: tuple[int, ...], options: Options, *constants: NDArray[np.float32]
     ) -> None:
         source = operators[-1].outputs[0] if operators else 0
         inputs = [source]
@@ -104,7 +105,7 @@ def graph_of(params: network.Params) -> Graph:
             name = f"{opcode.lower()}_{len(operators)}/{stem}"
             tensors.append(Tensor(name, constant.shape, "float32", data=constant))
         tensors.append(Tensor(f"{opcode.lower()}_{len(operators)}", shape, "float32"))
-        operators.append(Operator(opcode, tuple(inputs), (len(tensors) - 1,), options))  # type: ignore[arg-type]
+        operators.append(Operator(opcode, tuple(inputs), (len(tensors) - 1,), options))
 
     relu = Activation.RELU
     same = ConvOptions(True, activation=relu)

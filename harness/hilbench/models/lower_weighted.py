@@ -10,7 +10,6 @@ from hilbench.models.graph import ConvOptions, FullyConnectedOptions, PoolOption
 from hilbench.models.operator_view import OperatorView, Step
 from hilbench.schema import image
 
-
 #: Largest value of the records' 16-bit fields.
 MAX_FIELD = 0xFFFF
 
