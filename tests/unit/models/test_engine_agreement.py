@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import subprocess
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from random_graphs import as_vectors, random_graph, random_inputs
+from test_mutations import float_originals, mutants, originals
 from tests.conftest import ROOT, require_shared, require_tool
 
 from hilbench import models, workloads
+from hilbench.errors import ModelError
 from hilbench.models import Graph, writer
 from hilbench.models.graph import Operator, SoftmaxOptions, Tensor
+from hilbench.models.image_reader import read_image
 
 GUARD = 0xA5
 GUARD_BYTES = 64
@@ -29,18 +35,24 @@ class Engine:
     def layers(self, graph: Graph, vector: NDArray[np.uint8]) -> list[bytes]:
         """Output bytes of every operator; the arena is exactly as large as planned."""
         image = models.pack(graph)
-        program = aligned(len(image.data), 0)
-        program[:] = np.frombuffer(image.data, np.uint8)
-        arena = aligned(image.arena_bytes + GUARD_BYTES, GUARD)
         sizes = [graph.tensors[op.outputs[0]].bytes for op in graph.operators]
+        return self.run(image.data, image.arena_bytes, sizes, vector)
+
+    def run(
+        self, image: bytes, arena_bytes: int, sizes: list[int], vector: NDArray[np.uint8]
+    ) -> list[bytes]:
+        """The same for a packed image whose operators' outputs have ``sizes``."""
+        program = aligned(len(image), 0)
+        program[:] = np.frombuffer(image, np.uint8)
+        arena = aligned(arena_bytes + GUARD_BYTES, GUARD)
         out = np.zeros(sum(sizes), np.uint8)
         room, detail = ctypes.c_uint32(out.nbytes), ctypes.c_uint32(0)
         feed = np.ascontiguousarray(vector)
         status = self._run(
             ctypes.c_void_p(program.ctypes.data),
-            ctypes.c_uint32(len(image.data)),
+            ctypes.c_uint32(len(image)),
             ctypes.c_void_p(arena.ctypes.data),
-            ctypes.c_uint32(image.arena_bytes),
+            ctypes.c_uint32(arena_bytes),
             ctypes.c_void_p(feed.ctypes.data),
             ctypes.c_void_p(out.ctypes.data),
             ctypes.byref(room),
@@ -48,7 +60,7 @@ class Engine:
         )
         assert status == 0, f"engine status {status}, detail {detail.value}"
         assert room.value == out.nbytes
-        assert (arena[image.arena_bytes :] == GUARD).all(), "written behind the arena"
+        assert (arena[arena_bytes:] == GUARD).all(), "written behind the arena"
         ends = np.cumsum(sizes)
         return [out[end - size : end].tobytes() for size, end in zip(sizes, ends, strict=True)]
 
@@ -135,3 +147,38 @@ def test_wide_softmax_agrees(engine: Engine, classes: int) -> None:
     vectors = rng.integers(-128, 128, (4, classes)).astype(np.int8)
     vectors[0] = 0
     assert_agrees(engine, graph, vectors.view(np.uint8))
+
+
+@pytest.mark.parametrize("files", [originals, float_originals])
+def test_damaged_models_that_are_accepted_agree(
+    engine: Engine, files: Callable[[], list[bytes]]
+) -> None:
+    """What the host lets through, the engine accepts and computes likewise."""
+    accepted = 0
+    for number, content in enumerate(mutants(files(), count=1500, seed=11)):
+        try:
+            graph = models.loads(content)
+        except ModelError:
+            continue
+        vectors = as_vectors(random_inputs(graph, seed=number, count=1))
+        values = models.run_tensors(graph, vectors)
+        # A NaN has no defined bytes: float models that overflow are left out.
+        if all(np.isfinite(value).all() for value in values.values()):
+            assert_agrees(engine, graph, vectors)
+            accepted += 1
+    assert accepted > 200
+
+
+def test_images_of_earlier_releases_still_run(engine: Engine) -> None:
+    golden = json.loads((ROOT / "tests" / "golden" / "digits_layers.json").read_text())["w8a8"]
+    graph = models.load(workloads.get("digits").model_path("w8a8"))
+    vectors = workloads.get("digits").vectors(graph).vectors
+    images = sorted((ROOT / "tests" / "golden" / "images").glob("digits_w8a8_*.hbim"))
+    assert images
+    for path in images:
+        content = path.read_bytes()
+        records = read_image(content)
+        sizes = [records.tensors[op.output].bytes for op in records.ops]
+        for vector, expected in zip(vectors, golden["first_vectors_crc32"], strict=False):
+            layers = engine.run(content, records.header.arena_bytes, sizes, vector)
+            assert [zlib.crc32(layer) for layer in layers] == expected
