@@ -53,7 +53,7 @@ def read_elf(path: Path) -> dict[str, Any]:
         arena = symbols["arena"]["st_size"]
     return {
         "sections": sections,
-        "engine_flash_bytes": sections[".engine"],
+        "engine_flash_bytes": sections[".engine"] + sections[".engine.rodata"],
         "stack_capacity_bytes": stack,
         "arena_capacity_bytes": arena,
     }
