@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
+from functools import lru_cache
 from pathlib import Path
-
-import pytest
 
 from hilbench.backends.virtual import registers
 
@@ -31,16 +28,6 @@ FLAGS = [
 ]
 
 
-def require_compiler() -> None:
-    """Skip without the cross compiler, or fail when HILBENCH_REQUIRE asks for it."""
-    if shutil.which(COMPILER):
-        return
-    text = f"{COMPILER} is missing: apt-get install gcc-arm-none-eabi"
-    if os.environ.get("HILBENCH_REQUIRE") == "all":
-        pytest.fail(text)
-    pytest.skip(text)
-
-
 def registers_header() -> str:
     """``#define RCC_CR …`` and ``RCC_CR_HSEON`` for every register and bit of the table."""
     lines = ["#include <stdint.h>"]
@@ -52,7 +39,6 @@ def registers_header() -> str:
 
 def build(source: str | Path, folder: Path, name: str = "program") -> Path:
     """Compile C text, or a file of ``virtual_firmware``, to an ELF in ``folder``."""
-    require_compiler()
     (folder / "registers.h").write_text(registers_header())
     if isinstance(source, str):
         path = folder / f"{name}.c"
@@ -78,10 +64,16 @@ def segments(elf: Path) -> list[tuple[int, bytes]]:
         ]
 
 
-def symbol(elf: Path, name: str) -> int:
-    """Value of a symbol."""
+@lru_cache(maxsize=64)
+def symbols(elf: Path) -> dict[str, int]:
+    """All symbols of an ELF."""
     from elftools.elf.elffile import ELFFile
 
     with elf.open("rb") as file:
         table = ELFFile(file).get_section_by_name(".symtab")
-        return int(table.get_symbol_by_name(name)[0]["st_value"])
+        return {symbol.name: int(symbol["st_value"]) for symbol in table.iter_symbols()}
+
+
+def symbol(elf: Path, name: str) -> int:
+    """Value of a symbol."""
+    return symbols(elf)[name]

@@ -14,7 +14,7 @@ from hilbench.backends.virtual.registers import Register, RegisterTable
 
 OnRead = Callable[[], int]
 OnWrite = Callable[[int], None]
-PPB = 0xE000_0000
+PERIPHERALS = 0x4000_0000
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Bus:
         return self.table.mask(f"RCC_{register}", bit)
 
     def pages(self) -> list[int]:
-        """Start addresses of the 4 KiB pages that hold a register, or the debugger's own page."""
-        return sorted({address & ~0xFFF for address in self.table.by_address})
+        """Start addresses of the 4 KiB pages that hold peripheral registers."""
+        return sorted({a & ~0xFFF for a in self.table.by_address if a >= PERIPHERALS})
 
     def reset(self, keep: tuple[str, ...] = ()) -> None:
         """Give every register its reset value, but those of the peripherals in ``keep``."""

@@ -17,6 +17,7 @@ from unicorn import unicorn_const as u
 from unicorn.unicorn_py3.unicorn import Uc, UcError
 
 from hilbench.backends.virtual import memory
+from hilbench.backends.virtual.access import WordAccess, advance_it, decode
 from hilbench.backends.virtual.counter import Counter, StopReason, fp_offset, load_helper
 from hilbench.backends.virtual.regfile import RegisterFile, RegisterGroup
 
@@ -97,7 +98,7 @@ class Core:
         self._bad_address = 0
         self._code_dirty = True
         self._precise_count: int | None = None
-        self.fp_enabled = False
+        self._fp_enabled = False
         self.fault = Fault(0)
 
     # ------------------------------------------------------------ memories
@@ -178,6 +179,11 @@ class Core:
 
     # ------------------------------------------------------------ running
 
+    def enable_fp(self, on: bool) -> None:
+        """Let floating-point instructions execute, or fault (CPACR)."""
+        self._fp_enabled = on
+        self.counter.state.fp_disabled = 0 if on else 1
+
     def set_breakpoints(self, addresses: list[int]) -> None:
         """Stop before the instructions at these addresses (FPB comparators)."""
         for hook in self._breakpoint_hooks:
@@ -196,7 +202,7 @@ class Core:
             self._code_dirty = False
         self._stop = None
         self.counter.begin(limit)
-        self.counter.state.fp_disabled = 0 if self.fp_enabled else 1
+        self.counter.state.fp_disabled = 0 if self._fp_enabled else 1
         start = self.pc
         try:
             self.uc.emu_start(start | 1, 0xFFFF_FFFF)
@@ -212,12 +218,17 @@ class Core:
         self._stop = None
         self.counter.begin(1 << 40)
         self.counter.state.fp_disabled = 0
-        if not self.fp_enabled and fp_offset(self.read_memory(self.pc, 4) or b"") == 0:
+        if not self._fp_enabled and fp_offset(self.read_memory(self.pc, 4) or b"") == 0:
             return self._fault(CFSR_NOCP, 0, "floating point while CPACR forbids it")
+        start = self.pc
+        # a block translated earlier does not know that it has to stop after one instruction
+        self.uc.ctl_remove_cache(start, start + 4)
         try:
-            self.uc.emu_start(self.pc | 1, 0xFFFF_FFFF, count=1)
+            self.uc.emu_start(start | 1, 0xFFFF_FFFF, count=1)
         except UcError as error:
             return self._on_error(error)
+        finally:
+            self.uc.ctl_remove_cache(start, start + 4)
         if self._stop not in (Stop.SVC, Stop.EXC_RETURN):
             self.counter.left_at(self.pc)
         return self._stop or (Stop.WFI if self._after_wfi() else Stop.LIMIT)
@@ -235,13 +246,16 @@ class Core:
         """Run up to the first floating-point instruction of the block, then fault (NOCP)."""
         state = self.counter.state
         code = bytes(self.uc.mem_read(state.block_address, state.block_size))
-        target = state.block_address + (fp_offset(code) or 0)
+        start = state.block_address
+        target = start + (fp_offset(code) or 0)
         while self.pc != target:
             stop = self.step()
             if stop is not Stop.LIMIT:
                 return stop
-            if not state.block_address <= self.pc <= target:
+            if not start <= self.pc <= target:
                 return Stop.LIMIT
+        if self._fp_enabled:
+            return Stop.LIMIT
         return self._fault(CFSR_NOCP, 0, "floating point while CPACR forbids it")
 
     def _after_wfi(self) -> bool:
@@ -303,14 +317,32 @@ class Core:
 
     def _precise_access(self) -> Stop:
         """Execute one access to the DWT with the count exact before it."""
-        self._map_page(*PRECISE_PAGE)
         self._precise_count = self.counter.executed
         try:
-            stop = self.step()
+            access = decode(self.read_memory(self.pc, 4) or b"")
+            if access is not None:
+                self._carry_out(access)
+                return Stop.LIMIT
+            self._map_page(*PRECISE_PAGE)
+            try:
+                return self.step()
+            finally:
+                self.uc.mem_unmap(*PRECISE_PAGE)
         finally:
             self._precise_count = None
-            self.uc.mem_unmap(*PRECISE_PAGE)
-        return stop
+
+    def _carry_out(self, access: WordAccess) -> None:
+        register = CORE_REGISTERS[access.register]
+        if access.load:
+            self.set(register, self._read(self._bad_address, 4))
+        else:
+            self._write(self._bad_address, 4, self.get(register))
+        xpsr = self.get(reg.UC_ARM_REG_XPSR)
+        after = advance_it(xpsr)
+        if after != xpsr:
+            self.set(reg.UC_ARM_REG_XPSR, after)
+        self.pc = self.pc + access.bytes
+        self.counter.state.executed += 1
 
     def stop_with_fault(self, fault: Fault) -> None:
         """End the slice before the current instruction with a fault; for a code hook."""

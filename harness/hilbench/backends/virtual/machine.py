@@ -114,6 +114,7 @@ class Machine:
             unlimited,
         )
         self.debug = Debug(self)
+        bus.on_write("SCB_CPACR", self._write_cpacr)
         for label in ("RCC_APB1ENR", "RCC_AHB1ENR"):
             bus.on_write(label, partial(self._gate, label))
         for page in ("USART3_CR1", "DMA1_LISR"):
@@ -172,6 +173,10 @@ class Machine:
     def _flash_store(self, offset: int, size: int, value: int) -> None:
         self.flash.store(offset, size, value)
 
+    def _write_cpacr(self, value: int) -> None:
+        self.bus.put("SCB_CPACR", value)
+        self.core.enable_fp(self.system.fp_enabled)
+
     def _gate(self, label: str, value: int) -> None:
         self.bus.put(label, value)
         self._pins_changed()
@@ -219,6 +224,7 @@ class Machine:
         self.clocks.reset(flags)
         self.usart.configuration_changed()
         self.core.code_changed()
+        self.core.enable_fp(False)
         self.halted = self.lockup = self.sleeping = False
         self._start_core(caught=self.debug.was_reset())
 
@@ -302,7 +308,6 @@ class Machine:
 
     def debug_step(self) -> None:
         """One instruction, for the debugger."""
-        self.core.fp_enabled = self.system.fp_enabled
         self.sleeping = False
         self._handle(self.core.step())
 
@@ -314,7 +319,6 @@ class Machine:
         if self._accesses and self._accesses == self.faults.get("bus_error_after"):
             self._accesses += 1
             self._take(Fault(BUS_ERROR_IMPRECISE, 0, "imprecise bus error (injected)"))
-        self.core.fp_enabled = self.system.fp_enabled
         if stop is Stop.WFI:
             self.sleeping = not self.exceptions.pending_wakes()
         elif stop is Stop.FAULT:
