@@ -15,7 +15,7 @@ from hilbench.backends.ports import list_ports, same_probe
 from hilbench.backends.probe import ProbeInfo, ProbeSession, list_probes
 from hilbench.boards import BackendSpec, Board, load_lab
 from hilbench.boards import Device as LabDevice
-from hilbench.boards.firmware import Firmware
+from hilbench.boards.firmware import Firmware, check_board
 from hilbench.device import Device
 from hilbench.errors import (
     AmbiguousDevice,
@@ -68,11 +68,7 @@ class SiliconBackend:
                 f"0x{spec.chip_id_value:03X}",
                 hint="nothing was flashed; this probe is connected to another board",
             )
-        if firmware.board != self._board.id:
-            raise TargetIdentityError(
-                f"{firmware.elf} is for {firmware.board}, not for {self._board.id}",
-                hint="nothing was flashed",
-            )
+        check_board(firmware, self._board.id)
         unique_id = session.read_memory(spec.unique_id_address, spec.unique_id_bytes)
         segments = [(s.address, s.data) for s in firmware.segments]
         segments.append((self._board.image_slot.address, image))
@@ -144,6 +140,16 @@ def matching_devices(board: Board, probes: list[ProbeInfo]) -> list[LabDevice]:
     return found
 
 
+def _unreadable_devices(board: Board, probes: list[ProbeInfo]) -> list[LabDevice]:
+    """Probes of the right kind that do not tell their board: opening one will say why."""
+    assert board.probe is not None
+    return [
+        LabDevice(probe.unique_id, board.id, probe.unique_id)
+        for probe in probes
+        if probe.board_id is None and probe.vid_pid in board.probe.usb
+    ]
+
+
 def find_device(board: Board, wanted: str | None) -> LabDevice:
     """The one device to use.
 
@@ -156,7 +162,7 @@ def find_device(board: Board, wanted: str | None) -> LabDevice:
     """
     assert board.probe is not None
     probes = list_probes()
-    found = matching_devices(board, probes)
+    found = matching_devices(board, probes) or _unreadable_devices(board, probes)
     if wanted is not None:
         found = [d for d in found if wanted in (d.name, d.probe)]
     if len(found) == 1:

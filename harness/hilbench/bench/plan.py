@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hilbench import models, workloads
 from hilbench.boards import BackendSpec, Board, load_catalogue
 from hilbench.boards.catalogue import find_board
-from hilbench.boards.firmware import Firmware, load_firmware
+from hilbench.boards.firmware import Firmware, check_board, load_firmware
 from hilbench.errors import BundleError, ToolMissing, UsageError
 from hilbench.store import Bundle
 
@@ -260,6 +260,7 @@ def _build(
     if options.repeat < 1 or options.warmup < 0 or options.performance_vectors < 1:
         raise UsageError("--repeat and --performance-vectors are at least 1, --warmup at least 0")
     firmware = load_firmware(board.firmware)
+    check_board(firmware, board.id)
     image = models.pack(graph)
     check_fit(board, firmware, image)
     if expected is None:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hilbench.errors import ConfigError, FlashError
+from hilbench.errors import ConfigError, FlashError, TargetIdentityError
 from hilbench.schema import image, protocol
 
 META_SECTION = ".hilbench.meta"
@@ -97,6 +97,15 @@ class Firmware:
             return ""
         start, size, name = self._functions[position]
         return f"{name}+0x{address - start:X}" if address < start + max(size, 1) else ""
+
+
+def check_board(firmware: Firmware, board: str) -> None:
+    """Raise TargetIdentityError when the firmware is another board's."""
+    if firmware.board != board:
+        raise TargetIdentityError(
+            f"{firmware.elf} is the firmware of {firmware.board}, not of {board}",
+            hint="nothing was flashed",
+        )
 
 
 def load_firmware(folder: Path) -> Firmware:

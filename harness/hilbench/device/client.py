@@ -144,8 +144,8 @@ class Device:
         except LinkLost as error:
             raise AttestationError(
                 f"the board does not answer on {self.link.url}: {error.message}",
-                hint="flashing went well, but the agent is silent: wrong port, baud rate, cable, or "
-                "a firmware that does not start",
+                hint="flashing went well, but the agent is silent: wrong port or baud rate, a "
+                "loose cable, or a firmware that does not start",
             ) from error
         return self.hello
 
