@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from hilbench.cli import console
 
@@ -33,7 +34,7 @@ def execute(options: argparse.Namespace) -> int:
     model = options.model or workloads.get("digits").default_model
     image = models.pack(models.load(model))
     check_fit(board, prebuilt, image)
-    content = {
+    content: dict[str, Any] = {
         "schema": "hilbench-flash-1",
         "board": board.id,
         "backend": spec.name,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hilbench.boards.catalogue import read_catalogue
@@ -28,7 +28,7 @@ def generated_pages() -> dict[str, str]:
     return {name: "\n".join(lines) + "\n" for name, lines in pages.items()}
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     rule = "|".join("---" for _ in header)
     return [f"| {' | '.join(header)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)]
 

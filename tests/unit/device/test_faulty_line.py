@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.faulty_line import Faults, FaultyLine
+from tests.host_agent import HostAgent
 
 from hilbench import models, workloads
 from hilbench.device import Device, RunRequest, StreamStatistics, run_stream
 from hilbench.device.stream import unpack_result
 from hilbench.link import open_link
 from hilbench.schema import protocol as p
-from tests.faulty_line import Faults, FaultyLine
-from tests.host_agent import HostAgent
 
 CASES = {
     "lose": Faults(lose=0.01),

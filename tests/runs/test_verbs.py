@@ -1,0 +1,124 @@
+"""The other verbs: boards, devices, workloads, pack, doctor, flash, and how they start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.conftest import ROOT, hilbench, require_shared
+
+from hilbench import workloads
+from hilbench.cli.app import VERBS
+
+
+def test_help_is_fast() -> None:
+    """Best of five: the machine may be busy, the imports must not be."""
+    times = []
+    for _ in range(5):
+        started = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", "hilbench", "--help"], capture_output=True, check=True
+        )
+        times.append(time.monotonic() - started)
+    assert min(times) < 0.3
+
+
+@pytest.mark.parametrize("heavy", ["numpy", "pyocd", "rich", "serial", "yaml"])
+def test_help_imports_nothing_heavy(heavy: str) -> None:
+    code = (
+        "import sys; from hilbench.cli.app import build_parser; build_parser('run'); "
+        f"sys.exit('{heavy}' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str) -> None:
+    outcome = hilbench(verb, "--help")
+    assert outcome.code == 0
+    assert VERBS[verb] in " ".join(outcome.stdout.split())
+
+
+def test_unknown_verb_is_a_usage_error() -> None:
+    assert hilbench("fly").code == 2
+
+
+def test_boards_say_what_never_ran_on_silicon() -> None:
+    rows = {row["board"]: row for row in hilbench("boards", "--json").json}
+    assert rows["nucleo-f746"]["backends"] == ["silicon", "virtual"]
+    assert rows["nucleo-f746"]["silicon_tested"] is False
+    assert "untested on silicon" in hilbench("boards").stdout
+
+
+def test_workloads() -> None:
+    assert [row["workload"] for row in hilbench("workloads", "--json").json] == ["digits"]
+
+
+def test_devices_without_any() -> None:
+    outcome = hilbench("devices", "--json")
+    assert outcome.code == 0
+    assert set(outcome.json) == {"devices", "probes", "ports"}
+
+
+def test_silicon_without_a_board_is_blocked_and_says_how_else(tmp_path: Path) -> None:
+    outcome = hilbench("run", "--board", "nucleo-f746", "--out", tmp_path / "out")
+    assert outcome.code == 4
+    assert "looked for a probe of kind stlink with board id 0816" in outcome.stderr
+    assert "hilbench run --board nucleo-f746 --backend virtual" in outcome.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_doctor_gives_a_remedy_for_whatever_is_not_ok(tmp_path: Path) -> None:
+    findings = hilbench("doctor", "--json", "--out", tmp_path).json
+    looked_at = {finding["what"] for finding in findings}
+    assert {"pyOCD target", "virtual board", "emulator", "disk"} <= looked_at
+    for finding in findings:
+        if finding["status"] == "problem":
+            assert finding["remedy"], finding
+
+
+def test_doctor_sees_missing_emulators(tmp_path: Path) -> None:
+    findings = hilbench("doctor", "--json", env={"PATH": "/nonexistent"}).json
+    emulators = [f for f in findings if f["what"] == "emulator"]
+    assert {f["status"] for f in emulators} == {"absent"}
+    assert "apt-get install qemu-system-arm" in {f["remedy"] for f in emulators}
+
+
+def test_doctor_acceptance_needs_a_board() -> None:
+    assert hilbench("doctor", "--acceptance").code == 2
+
+
+def test_pack_shows_costs_and_writes_the_image(tmp_path: Path) -> None:
+    model, image = workloads.get("digits").default_model, tmp_path / "image.bin"
+    content = hilbench("pack", model, "--image", image, "--json").json
+    assert content["macs"] == sum(op["macs"] for op in content["ops"]) == 80_864
+    assert image.stat().st_size == content["image_bytes"]
+    assert image.read_bytes()[:4] == b"HBIM"
+
+
+def test_pack_names_what_is_unsupported() -> None:
+    outcome = hilbench("pack", require_shared("mlperf-tiny/kws_dynamic.tflite"))
+    assert outcome.code == 2
+    assert "CONV_2D" in outcome.stderr
+
+
+def test_pack_refuses_what_is_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "x.tflite"
+    path.write_bytes(b"not a model")
+    assert hilbench("pack", path).code == 2
+
+
+def test_flash_dry_run_touches_nothing() -> None:
+    outcome = hilbench("flash", "--board", "nucleo-f746", "--dry-run")
+    assert outcome.code == 0
+    assert outcome.json["done"] is False
+
+
+def test_flash_refuses_an_elf_that_is_not_ours(tmp_path: Path) -> None:
+    outcome = hilbench("flash", "--board", "nucleo-f746", "--firmware", sys.executable)
+    assert outcome.code == 5
+    assert "is not a hilbench firmware" in outcome.stderr
+    assert hilbench("flash", "--board", "nucleo-f746", "--firmware", ROOT / "README.md").code == 2
