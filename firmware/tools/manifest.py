@@ -48,7 +48,9 @@ def read_elf(path: Path) -> dict[str, Any]:
             for section in elf.iter_sections()
             if section["sh_flags"] & 0x2 and section["sh_size"]  # SHF_ALLOC
         }
-        symbols = {symbol.name: symbol for symbol in elf.get_section_by_name(".symtab").iter_symbols()}
+        symbols = {
+            symbol.name: symbol for symbol in elf.get_section_by_name(".symtab").iter_symbols()
+        }
         stack = symbols["hb_stack_top"]["st_value"] - symbols["hb_stack_bottom"]["st_value"]
         arena = symbols["arena"]["st_size"]
     return {
@@ -90,7 +92,14 @@ def check_board(make: str, board: str) -> str:
     if sha256(committed / "firmware.elf") != old["elf_sha256"]:
         return "DIFFERS: the committed ELF is not its manifest's"
     with tempfile.TemporaryDirectory() as scratch:
-        arguments = [make, "-s", "-C", str(FIRMWARE), f"BUILD={scratch}/build", f"PREBUILT={scratch}/out"]
+        arguments = [
+            make,
+            "-s",
+            "-C",
+            str(FIRMWARE),
+            f"BUILD={scratch}/build",
+            f"PREBUILT={scratch}/out",
+        ]
         subprocess.run([*arguments, f"PYTHON={sys.executable}", board], check=True)
         rebuilt = Path(scratch) / "out" / board
         new = json.loads((rebuilt / MANIFEST).read_text(encoding="utf-8"))

@@ -37,7 +37,9 @@ def engine(library: ctypes.CDLL) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def fuzz(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[bytes]], list[tuple[int, int]]]:
+def fuzz(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[list[bytes]], list[tuple[int, int]]]:
     """The engine under ASan and UBSan: images in, (status, detail) out; a fault fails the test."""
     program = make("fuzz", tmp_path_factory.mktemp("fuzz"), SANITIZERS)
     return lambda images: run_fuzz(program, images)

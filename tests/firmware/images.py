@@ -112,7 +112,5 @@ def conv_params(
     return m.Conv(*stride, *dilation, *pad, multiplier, 0, *offsets, *clamp, *clamp_f).pack()
 
 
-def pool_params(
-    size: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]
-) -> bytes:
+def pool_params(size: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]) -> bytes:
     return m.Pool(*size, *stride, *pad, -128, 127, -FLT_MAX, FLT_MAX).pack()

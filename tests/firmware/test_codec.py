@@ -19,9 +19,7 @@ from tests.conftest import ROOT, require_tool
 
 MODULES = {"protocol": protocol, "image": image}
 Roundtrip = Callable[[str, bytes], tuple[list[int] | None, bytes]]
-CASES = [
-    (name, layout) for name in MODULES for layout in load(name).layouts if layout.fields
-]
+CASES = [(name, layout) for name in MODULES for layout in load(name).layouts if layout.fields]
 
 
 def prefix(name: str, layout: Layout) -> str:

@@ -50,8 +50,9 @@ def window(chance: random.Random, dilate: bool = True) -> Window:
 
 def random_quantization(chance: random.Random, channels: int) -> tuple[list[int], list[int]]:
     """Multipliers and shifts as converters make them: most right, some left, some zero."""
-    multipliers = [chance.choice([0, 1 << 30, chance.randrange(1 << 30, 1 << 31)])
-                   for _ in range(channels)]
+    multipliers = [
+        chance.choice([0, 1 << 30, chance.randrange(1 << 30, 1 << 31)]) for _ in range(channels)
+    ]
     return multipliers, [chance.randint(-14, 2) for _ in range(channels)]
 
 
@@ -136,9 +137,7 @@ def test_conv_float(engine: Engine, seed: int, depthwise: bool) -> None:
     b = ImageBuilder()
     source, sink = b.tensor(x.shape, "float32"), b.tensor(expected.shape, "float32")
     slots = [source, b.constant(weights), *([] if bias is None else [b.constant(bias)])]
-    params = conv_params(
-        w.stride, w.dilation, w.pad, multiple, clamp_f=(float(low), float(high))
-    )
+    params = conv_params(w.stride, w.dilation, w.pad, multiple, clamp_f=(float(low), float(high)))
     opcode = m.Opcode.DEPTHWISE_CONV_2D if depthwise else m.Opcode.CONV_2D
     b.op(opcode, slots, sink, params)
     image = b.build([source], [sink])
