@@ -1,8 +1,8 @@
 """Write and check the manifests of the prebuilt firmware.
 
-``write`` copies an ELF to its place and says beside it what it is made of.  ``check`` rebuilds every
-ELF elsewhere and compares it byte by byte; where the compiler is another than the manifest's, bytes
-are not comparable, and the digest of sources and flags decides.
+``write`` copies an ELF to its place and says beside it what it is made of.  ``check`` rebuilds
+every ELF elsewhere and compares it byte by byte; where the compiler is another than the manifest's,
+bytes are not comparable, and the digest of sources and flags decides.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ import pytest
 
 from hilbench.schema import image as m
 from tests.conftest import require_tool
-from tests.firmware import corpus, engine as e
+from tests.firmware import corpus
+from tests.firmware import engine as e
 from tests.firmware.conftest import make, run_fuzz
 from tests.firmware.corpus import put, set_field
 
