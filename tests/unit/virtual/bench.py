@@ -7,12 +7,14 @@ import time
 import tty
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import programs
+from tests.unit.virtual import programs
 
-from hilbench.backends.virtual.machine import Machine
 from hilbench.backends.virtual.memory import FLASH_AXIM
+
+if TYPE_CHECKING:
+    from hilbench.backends.virtual.machine import Machine
 
 HEAD = """
 #include "setup.h"
@@ -28,10 +30,12 @@ class Bench:
     """A machine with a program in flash.  Idle time passes at once."""
 
     def __init__(self, source: str, folder: Path, **settings: Any) -> None:
+        from hilbench.backends.virtual.machine import Machine
+
         self.elf = programs.build(HEAD + source, folder)
         self.log: list[str] = []
         settings.setdefault("stop_on_violation", False)
-        self.machine = Machine(bytes(range(12)), log=self.log.append, **settings)
+        self.machine: Machine = Machine(bytes(range(12)), log=self.log.append, **settings)
         for address, data in programs.segments(self.elf):
             start = address - FLASH_AXIM
             self.machine.core.flash[start : start + len(data)] = data
@@ -96,3 +100,7 @@ class Bench:
         if hasattr(self, "_slave"):
             os.close(self._slave)
         self.machine.port.close()
+
+
+#: ``make_bench(c_source, **settings)``: a machine with that program in flash.
+MakeBench = Callable[..., Bench]

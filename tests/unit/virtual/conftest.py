@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.conftest import require_module, require_tool
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-if TYPE_CHECKING:
-    from bench import Bench
-
-MakeBench = Callable[..., "Bench"]
+from tests.unit.virtual.bench import Bench, MakeBench
 
 
 @pytest.fixture
@@ -23,8 +16,6 @@ def make_bench(tmp_path: Path) -> Iterator[MakeBench]:
     """``make_bench(c_source, **settings)``: a machine with that program in flash."""
     require_module("unicorn", "virtual")
     require_tool("arm-none-eabi-gcc", "gcc-arm-none-eabi")
-    from bench import Bench
-
     made: list[Bench] = []
 
     def make(source: str, **settings: Any) -> Bench:

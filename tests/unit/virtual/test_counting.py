@@ -6,8 +6,7 @@ import re
 import subprocess
 
 import pytest
-
-from conftest import MakeBench
+from tests.unit.virtual.bench import MakeBench
 
 pytest.importorskip("unicorn", reason="pip install 'hilbench[virtual]'")
 

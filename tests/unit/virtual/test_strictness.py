@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from conftest import MakeBench
+from tests.unit.virtual.bench import MakeBench
 
 CLOCKED = "RCC_AHB1ENR |= RCC_AHB1ENR_GPIODEN; RCC_APB1ENR |= RCC_APB1ENR_USART3EN;"
 STARTED = "usart3_start(16000000u, 115200u, 0);"

@@ -21,7 +21,7 @@ clock_factor           simulated seconds per second: 0.9 is a crystal that is 10
                        time base changes: the link works, and the clock check has to see it
 caches_off             true: CCR.IC and CCR.DC stay 0
 hard_fault             {address, count}: the instruction there is undefined from the n-th time on
-bus_error_after        n: the n-th peripheral access ends in an (imprecise) bus error
+bus_error_after        n: the n-th peripheral access from now ends in an (imprecise) bus error
 ====================== =====================================================================
 """
 

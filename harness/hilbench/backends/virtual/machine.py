@@ -139,6 +139,8 @@ class Machine:
         self.held_in_reset = bool(f.get("held_in_reset", False))
         if "chip_id" in f:
             self.bus.on_read("DBGMCU_IDCODE", lambda: fault_table.number(f["chip_id"]))
+        if "bus_error_after" in more:
+            self._accesses = 0
         if "hard_fault" in more or ("hard_fault" in f and not more):
             self._plant_hard_fault(f["hard_fault"])
 

@@ -81,6 +81,11 @@ class Server:
         self.wakeups += 1
         if machine.port.has_backlog:
             machine.port.write(b"")
+        self._pass_time()
+
+    def _pass_time(self) -> None:
+        """Idle time has passed: up to now, or to the next event."""
+        machine = self._m
         if not machine.can_run:
             machine.idle(min(machine.time.target_s(), machine.due_s()))
 
@@ -126,6 +131,7 @@ class Server:
         try:
             message = wire.receive(client)
             if message is not None:
+                self._pass_time()
                 wire.send(client, *self._answer(*message))
                 return
         except OSError:

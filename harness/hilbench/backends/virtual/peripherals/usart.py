@@ -83,6 +83,7 @@ class Usart:
         self._incoming: deque[tuple[float, bytes]] = deque()
         self._line_free_s = 0.0
         self._sent = bytearray()
+        self._late: deque[tuple[float, bytes]] = deque()
         self.reset()
 
     def reset(self) -> None:
@@ -216,6 +217,8 @@ class Usart:
         self._dirty = False
         self._receive()
         self._pump_transmitter()
+        while self._late and self._late[0][0] <= self._time.now_s:
+            self._hand_over(self._late.popleft()[1])
         if self._sent and (self._time.now_s >= self._flush_due_s or self._shifting is None):
             self._flush()
 
@@ -223,6 +226,7 @@ class Usart:
         return not (
             self._incoming
             or self._sent
+            or self._late
             or self._shifting is not None
             or self._idle_due_s < math.inf
         )
@@ -235,7 +239,8 @@ class Usart:
     def due_s(self) -> float:
         """Simulated time of the next thing that the core or the host could notice."""
         idle_s = math.inf if self._starts_before(self._idle_due_s) else self._idle_due_s
-        return min(self._receive_due_s(), idle_s, self._transmit_due_s())
+        late_s = self._late[0][0] if self._late else math.inf
+        return min(self._receive_due_s(), idle_s, self._transmit_due_s(), late_s)
 
     def line_active(self) -> bool:
         """Whether bytes are under way in either direction."""
@@ -414,6 +419,13 @@ class Usart:
             return
         if not self._baud_matches():
             data = bytes((byte * 0x3B + 0x55) & 0xFF for byte in data)
-        self.port.write(self.to_host.carry(data))
+        data = self.to_host.carry(data)
+        if self.delay_s["to_host"]:
+            self._late.append((self._time.now_s + self.delay_s["to_host"], data))
+        else:
+            self._hand_over(data)
+
+    def _hand_over(self, data: bytes) -> None:
+        self.port.write(data)
         if self.gone_after is not None and self.to_host.bytes >= self.gone_after:
             self.port.close()

@@ -1,0 +1,184 @@
+"""Real pyOCD and real pyserial against the virtual board."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import serial
+import serial.tools.list_ports
+from tests.emulated.virtual_boards import (
+    FIRMWARE,
+    FREQUENCY_HZ,
+    TARGET,
+    StartBoard,
+    open_session,
+)
+from tests.unit.virtual.programs import segments, symbol
+
+from hilbench.backends.probe import ProbeSession, list_probes
+from hilbench.errors import NoDevice, ToolMissing
+
+pytestmark = pytest.mark.emulated
+
+
+def test_it_is_seen_as_an_st_link_and_its_port(start_board: StartBoard) -> None:
+    board = start_board()
+    probe = next(p for p in list_probes() if p.unique_id == board.serial)
+    assert (probe.vid_pid, probe.board_id) == ("0483:374b", "0816")
+    port = next(p for p in serial.tools.list_ports.comports() if p.serial_number == board.serial)
+    assert (port.vid, port.pid, port.device) == (0x0483, 0x374B, board.port)
+
+
+def test_flash_verify_reset_and_talk(start_board: StartBoard, echo_elf: Path) -> None:
+    board = start_board()
+    program = [*segments(echo_elf), (0x0804_0000, os.urandom(10_001))]
+    fractions: list[float] = []
+    with open_session(board) as session, serial.Serial(board.port, 115200, timeout=5) as port:
+        assert session.chip_id(0xE004_2000) == 0x1001_6449
+        assert session.read_memory(0x1FF0_F420, 12) == b"HILBENCH\xf7F\x00\x01"
+        assert not session.matches(program)
+        session.program(program, fractions.append)
+        assert session.matches(program)
+        session.reset_and_run()
+        assert port.readline() == b"hello\n"
+        port.write(b"0123456789\n")
+        assert port.readline() == b"0123456789\n"
+        assert session.fault_state() is None
+    assert fractions[-1] == pytest.approx(1.0)
+    assert board.violations() == []
+
+
+def test_programming_while_firmware_runs(start_board: StartBoard) -> None:
+    """The firmware's tick would fire inside the flash algorithm without the reset before it."""
+    board = start_board()
+    with open_session(board) as session:
+        for filling in (b"\x00", b"\xa5"):
+            session.program([*segments(FIRMWARE), (0x0804_0000, filling * 4096)])
+            session.reset_and_run()
+            time.sleep(0.05)
+    assert board.violations() == []
+
+
+def test_halt_step_breakpoint_registers(start_board: StartBoard, echo_elf: Path) -> None:
+    board = start_board()
+    with open_session(board) as session:
+        session.program(segments(echo_elf))
+        session.reset_and_halt()
+        target = session._session.target
+        reset_handler = symbol(echo_elf, "reset_handler") & ~1
+        main = symbol(echo_elf, "main") & ~1
+        assert target.read_core_register("pc") == reset_handler
+        target.step()
+        assert target.read_core_register("pc") == reset_handler + 2
+        target.write_core_register("r5", 0x12345678)
+        target.set_breakpoint(main)
+        target.resume()
+        while target.get_state() != target.State.HALTED:
+            time.sleep(0.01)
+        assert target.read_core_register("pc") == main
+        assert target.read_core_register("r5") == 0x12345678
+
+
+def test_a_wrong_baud_rate_gives_no_text(start_board: StartBoard, echo_elf: Path) -> None:
+    board = start_board()
+    with open_session(board) as session, serial.Serial(board.port, 57600, timeout=0.5) as port:
+        session.program(segments(echo_elf))
+        session.reset_and_run()
+        heard = port.read(100)
+        port.write(b"abc")
+        time.sleep(0.1)
+    assert heard
+    assert b"hello" not in heard
+    assert board.control("info")["uart"]["framing"] == 3
+
+
+def test_two_boards_at_once(start_board: StartBoard, echo_elf: Path) -> None:
+    boards = [start_board(), start_board()]
+    ports = [serial.Serial(board.port, 115200, timeout=5) for board in boards]
+    sessions = [open_session(board) for board in boards]
+    for session in sessions:
+        session.program(segments(echo_elf))
+    for session in sessions:
+        session.reset_and_run()
+    for number, port in enumerate(ports):
+        assert port.readline() == b"hello\n"
+        port.write(b"board %d\n" % number)
+    assert [port.readline() for port in ports] == [b"board 0\n", b"board 1\n"]
+    for session, port in zip(sessions, ports, strict=True):
+        session.close()
+        port.close()
+
+
+def test_the_board_ends_with_its_parent() -> None:
+    code = """
+import json, sys, time
+from hilbench.backends.virtual import board
+handle = board.start(board.BoardConfig())
+print(json.dumps([handle.process.pid, handle.socket_path]), flush=True)
+time.sleep(60)
+"""
+    pytest.importorskip("unicorn", reason="pip install 'hilbench[virtual]'")
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid, socket_path = json.loads(parent.stdout.readline())
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
+    assert not Path(socket_path).exists()
+
+
+def test_an_idle_board_sleeps(start_board: StartBoard, echo_elf: Path) -> None:
+    board = start_board()
+    with open_session(board) as session:
+        session.program(segments(echo_elf))
+        session.reset_and_run()
+    time.sleep(0.2)
+    before = board.control("info")["wakeups"]
+    time.sleep(1.0)
+    assert board.control("info")["wakeups"] - before < 20
+
+
+def test_unicorn_missing_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hilbench.backends.virtual import board
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ToolMissing) as caught:
+        board.start(board.BoardConfig())
+    assert "pip install 'hilbench[virtual]'" in (caught.value.hint or "")
+    assert caught.value.exit_code == 4
+
+
+def test_an_unmodified_process_sees_boards_of_the_environment(start_board: StartBoard) -> None:
+    boards = [start_board(), start_board()]
+    code = (
+        "from hilbench.backends.virtual.usb import plug_from_environment\n"
+        "plug_from_environment()\n"
+        "from hilbench.backends.probe import list_probes\n"
+        "print(*[p.unique_id for p in list_probes()])\n"
+    )
+    environment = {
+        **os.environ,
+        "HILBENCH_VIRTUAL_PLUG": ",".join(board.socket_path for board in boards),
+    }
+    seen = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {board.serial for board in boards} <= set(seen)
+
+
+def test_a_probe_that_is_not_there() -> None:
+    with pytest.raises(NoDevice) as caught:
+        ProbeSession.open("066BFF000000000000000000", TARGET, FREQUENCY_HZ)
+    assert caught.value.exit_code == 4
+    assert "066BFF000000000000000000" in caught.value.message
