@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import hilbench, require_module, require_shared, require_tool
 
 from hilbench.store import open_bundle
-from tests.conftest import hilbench, require_module, require_shared, require_tool
 
 QEMU_BOARDS = {
     "mps2-an386": ("qemu-system-arm", "qemu-system-arm"),

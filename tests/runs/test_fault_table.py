@@ -68,7 +68,11 @@ CASES = {
     "readout protection 1": Case({"readout_protection": 1}, 5, "[Rr]eadout protection", False),
     "readout protection 2": Case({"readout_protection": 2}, 5, "readout protection level 2", False),
     "held in reset": Case({"held_in_reset": True}, 5, "reset", False),
-    "stuck bit": Case({"stuck_low": {"0x08000004": 0xFF}}, 5, "flash differs after programming: 0x00 at 0x08000004, 0x.. was written"),
+    "stuck bit": Case(
+        {"stuck_low": {"0x08000004": 0xFF}},
+        5,
+        "flash differs after programming: 0x00 at 0x08000004, 0x.. was written",
+    ),
     "flash busy for ever": Case({"flash_busy": True}, 5, "flash.*(busy|ready)"),
     "flash operation error": Case({"flash_error_at": "0x08001000"}, 5, "OPERR"),
     "caches off": Case({"caches_off": True}, 5, "icache is off; dcache is off"),
@@ -278,6 +282,28 @@ def test_port_held_by_another_program(lab: Lab) -> None:
         outcome = lab.run()
     assert outcome.code == 4
     assert f"serial port {lab.boards[0].port} is held by another program" in outcome.stderr
+
+
+def test_probe_lost_after_the_agent_has_answered(lab: Lab, tmp_path: Path) -> None:
+    """The probe has done its part: the run goes on over the serial port and ends well."""
+    command = [sys.executable, "-m", "hilbench", "run", "--board", "nucleo-f746"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")],
+        env={**os.environ, **lab.env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    journals = tmp_path / "out"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        if any(b'"sample"' in j.read_bytes() for j in journals.glob("*/journal.jsonl")):
+            break
+        time.sleep(0.01)
+    lab.boards[0].inject(usb_lost_after=0)
+    _, stderr = process.communicate(timeout=100)
+    assert process.returncode == 0, stderr
+    (folder,) = journals.iterdir()
+    assert open_bundle(folder).metrics["verdict"]["status"] == "valid"
 
 
 def test_board_locked_by_another_run(lab: Lab) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from hilbench.store import open_bundle, read_journal
 from tests.conftest import Outcome, hilbench, require_shared
 from tests.host_agent import HostAgent
+
+from hilbench.store import open_bundle, read_journal
 
 
 def run(agent: HostAgent, tmp_path: Path, *arguments: str | Path) -> Outcome:
@@ -188,6 +188,8 @@ def test_kill_9_loses_nothing_and_counts_nothing_twice(
         assert hilbench("report", folder).code == 0
         return
     recorded = [e for e in read_journal(folder) if e["event"] == "sample"]
+    left = hilbench("resume", folder, "--dry-run", env=host_agent.env).json
+    assert left == {"accuracy": {"done": len(recorded), "vectors": 450}}
     outcome = resume(host_agent, folder)
     assert outcome.code == 0, outcome.stderr
     assert outcome.json["metrics"]["top1"]["n"] == 450

@@ -114,6 +114,8 @@ class Plan:
             "backend": self.spec.name,
             "firmware_digest": self.firmware.digest.hex(),
             "firmware_sha256": self.firmware.sha256,
+            "compiler": self.firmware.manifest.get("compiler"),
+            "kernel_level": self.firmware.manifest.get("kernel_level"),
             "image_crc": self.image.crc,
             "clock_hz": self.board.clock_hz,
             "clock_flags": list(self.board.clock_flags),

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hilbench.backends.base import Progress, create_backend
 from hilbench.bench.plan import Plan, restore
@@ -45,9 +46,7 @@ def resume(folder: Path, progress: Progress, say: Say) -> Bundle:
     BundleError
         When it is complete, or model, vectors or firmware changed since.
     """
-    bundle = open_bundle(folder, verify=False)
-    if bundle.sealed:
-        raise BundleError(f"{folder} is complete", hint="`hilbench report` shows it")
+    bundle = _interrupted(folder)
     plan = restore(bundle)
     backend = create_backend(plan.board, plan.spec.name, plan.options.device)
     try:
@@ -63,6 +62,25 @@ def resume(folder: Path, progress: Progress, say: Say) -> Bundle:
         backend.close()
         return finish(writer)
     return _complete(Session(plan, backend, writer, progress, say, done))
+
+
+def remaining(folder: Path) -> dict[str, Any]:
+    """What :func:`resume` would do: mode -> vectors done and vectors in all."""
+    bundle = _interrupted(folder)
+    done = read_events(bundle.journal()).done(bundle.plan)
+    total = {
+        "accuracy": bundle.plan["workload"]["vectors"],
+        "performance": bundle.plan["performance_vectors"],
+    }
+    modes = [mode for mode in bundle.plan["modes"] if mode in total]
+    return {mode: {"done": done[mode], "vectors": total[mode]} for mode in modes}
+
+
+def _interrupted(folder: Path) -> Bundle:
+    bundle = open_bundle(folder, verify=False)
+    if bundle.sealed:
+        raise BundleError(f"{folder} is complete", hint="`hilbench report` shows it")
+    return bundle
 
 
 def _complete(session: Session) -> Bundle:

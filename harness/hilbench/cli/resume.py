@@ -11,12 +11,16 @@ from hilbench.cli import console
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, help="folder of the interrupted run")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--dry-run", action="store_true", help="say what is left, touch nothing")
 
 
 def execute(options: argparse.Namespace) -> int:
-    from hilbench.bench.run import resume
+    from hilbench.bench.run import remaining, resume
     from hilbench.cli.run import show_bundle
 
+    if options.dry_run:
+        console.show_json(remaining(options.bundle))
+        return 0
     with console.progress_bars() as progress:
         bundle = resume(options.bundle, progress, console.note)
     return show_bundle(bundle, options.json)
