@@ -36,6 +36,7 @@ class Bench:
         self.log: list[str] = []
         settings.setdefault("stop_on_violation", False)
         self.machine: Machine = Machine(bytes(range(12)), log=self.log.append, **settings)
+        self.machine.max_slice = 2000  # so that `until` is asked often
         for address, data in programs.segments(self.elf):
             start = address - FLASH_AXIM
             self.machine.core.flash[start : start + len(data)] = data

@@ -10,7 +10,7 @@ from tests.unit.virtual.bench import MakeBench
 
 pytest.importorskip("unicorn", reason="pip install 'hilbench[virtual]'")
 
-from hilbench.backends.virtual import access, counter, machine
+from hilbench.backends.virtual import access, counter
 
 COUNTERS = ["c", "python"]
 #: `n` turns of a loop of four instructions, one of them long; then an IT block.
@@ -44,13 +44,11 @@ def _program(body: str) -> str:
 
 
 @pytest.mark.parametrize("max_slice", [64, 1000, 4097, 400_000])
-def test_a_loop_of_known_length(
-    make_bench: MakeBench, counter_kind: str, max_slice: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_loop_of_known_length(make_bench: MakeBench, counter_kind: str, max_slice: int) -> None:
     turns = TURNS if max_slice > 1000 else TURNS[:3]
-    monkeypatch.setattr(machine, "MAX_SLICE", max_slice)
     body = "".join(f"result[{i}] = measure({n});" for i, n in enumerate(turns))
     bench = make_bench(_program(body))
+    bench.machine.max_slice = max_slice
     assert bench.machine.core.counter.kind == counter_kind
     bench.run()
     assert [bench.word("result", i) for i in range(len(turns))] == EXPECTED[: len(turns)]

@@ -81,6 +81,7 @@ class Machine:
         self.halted = self.lockup = self.sleeping = self.held_in_reset = self.stopped = False
         self._reset_wanted = False
         self._accesses = 0
+        self.max_slice = MAX_SLICE
         self.time = SimTime(float(self.faults.get("clock_factor", 1.0)))
         self.bus = Bus(registers.load(), self._violate)
         self.register_pages = set(self.bus.pages())
@@ -101,7 +102,9 @@ class Machine:
         self.system = SystemControl(bus, exceptions, self._request_reset, self._look_again)
         dcache_on = lambda: self.system.dcache_on  # noqa: E731
         self.dma = Dma(bus, core, exceptions, dcache_on, self._dma_changed)
-        self.systick = SysTick(bus, self.time, exceptions, lambda: self.clocks.hclk_hz)
+        self.systick = SysTick(
+            bus, self.time, exceptions, lambda: self.clocks.hclk_hz, self._look_again
+        )
         self.cycles = CycleCounter(bus, lambda: core.instructions)
         self.usart = Usart(
             bus,
@@ -302,9 +305,9 @@ class Machine:
         """Execute instructions until something is due."""
         ahead_s = self.due_s() - self.time.now_s
         clock_hz = self.clocks.hclk_hz
-        budget = MAX_SLICE if math.isinf(ahead_s) else int(ahead_s * clock_hz)
+        budget = self.max_slice if math.isinf(ahead_s) else int(ahead_s * clock_hz)
         self.time.begin_slice(lambda: self.core.instructions, clock_hz)
-        stop = self.core.run(max(MIN_SLICE, min(budget, MAX_SLICE)))
+        stop = self.core.run(max(MIN_SLICE, min(budget, self.max_slice)))
         self.time.end_slice()
         self._handle(stop)
 

@@ -16,9 +16,15 @@ class SysTick:
     """The 24-bit down-counter; its clock is HCLK, or HCLK / 8."""
 
     def __init__(
-        self, bus: Bus, time: SimTime, exceptions: Exceptions, hclk_hz: Callable[[], float]
+        self,
+        bus: Bus,
+        time: SimTime,
+        exceptions: Exceptions,
+        hclk_hz: Callable[[], float],
+        on_change: Callable[[], None],
     ) -> None:
-        self._bus, self._time, self._exceptions, self._hclk_hz = bus, time, exceptions, hclk_hz
+        self._bus, self._time, self._exceptions = bus, time, exceptions
+        self._hclk_hz, self._on_change = hclk_hz, on_change
         self._wrap_s = math.inf
         self._countflag = False
         bus.on_read("SYST_CSR", self._read_control)
@@ -50,8 +56,10 @@ class SysTick:
             self._wrap_s = math.inf
         elif not was_on:
             self._wrap_s = self._time.now_s + self._period_s()
+        self._on_change()
 
     def _read_control(self) -> int:
+        self.advance()
         value = self._bus.get("SYST_CSR") | (COUNTFLAG if self._countflag else 0)
         self._countflag = False
         return value
@@ -64,6 +72,7 @@ class SysTick:
     def _read_current(self) -> int:
         if self._wrap_s == math.inf:
             return 0
+        self.advance()
         left = (self._wrap_s - self._time.now_s) / self._tick_s()
         return max(0, min(int(left), self._bus.get("SYST_RVR")))
 
