@@ -90,16 +90,21 @@ static void send_due(struct hb_agent *agent, bool flush) {
     }
 }
 
-void hb_agent_pump(struct hb_agent *agent, bool flush) {
+void hb_agent_receive(struct hb_agent *agent) {
     struct hb_frame frame;
     uint8_t byte;
     /* After a request has ended the run, later frames wait until the run has unwound. */
     while (!(agent->in_run && agent->activity != HB_RUNNING) && next_byte(agent, &byte)) {
-        if (hb_frame_push(&agent->reader, byte, &frame)) take_frame(agent, &frame);
+        if (!hb_frame_push(&agent->reader, byte, &frame)) continue;
+        take_frame(agent, &frame);
         const bool ended = agent->in.expected == agent->in.total && !agent->in_end_told;
         if (ended) agent->in_end_told = true;
         if (ended || hb_in_credit_due(&agent->in)) hb_agent_send_credit(agent, 0);
     }
+}
+
+void hb_agent_pump(struct hb_agent *agent, bool flush) {
+    hb_agent_receive(agent);
     if (hb_in_credit_due(&agent->in)) hb_agent_send_credit(agent, 0);
     send_due(agent, flush);
 }

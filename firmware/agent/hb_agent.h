@@ -60,7 +60,10 @@ struct hb_agent {
 /* hb_agent.c */
 void hb_agent_init(struct hb_agent *agent, const struct hb_port *port); /* sends `boot` */
 void hb_agent_poll(struct hb_agent *agent);                             /* body of the main loop */
-/* Receives, answers, sends what is due.  `flush`: also an out frame that is not full. */
+/* Takes what has arrived, and answers it. */
+void hb_agent_receive(struct hb_agent *agent);
+/* Receives, then sends the credit and out frames that are due.  `flush`: also a frame that
+ * is not full. */
 void hb_agent_pump(struct hb_agent *agent, bool flush);
 void hb_agent_send(struct hb_agent *agent, uint8_t type, size_t payload_bytes); /* unsolicited */
 void hb_agent_send_credit(struct hb_agent *agent, uint8_t flags);

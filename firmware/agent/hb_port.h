@@ -43,8 +43,8 @@ struct hb_port {
     const uint8_t *slot;      /* image slot */
     uint32_t slot_bytes;
 
-    /* Line.  `read` returns at once with up to `room` bytes.  `write` returns when all bytes are
-     * in the transmit buffer; reception goes on meanwhile.  `tx_idle`: the last stop bit has left. */
+    /* Line.  `read` returns at once with up to `room` bytes.  `write` returns when all bytes are in
+     * the transmit buffer; reception goes on meanwhile.  `tx_idle`: the last stop bit has left. */
     uint32_t (*read)(uint8_t *to, uint32_t room);
     void (*write)(const uint8_t *from, uint32_t bytes);
     bool (*tx_idle)(void);

@@ -138,12 +138,20 @@ static void end_silence(struct hb_agent *agent) {
     agent->in.grant += agent->run.vector_bytes;
 }
 
+/* Between two windows: whoever asks is answered, and `stop` is obeyed; nothing is sent otherwise. */
+static bool look_up(struct hb_agent *agent) {
+    hb_agent_receive(agent);
+    hb_agent_drain_line(agent);
+    return agent->activity == HB_RUNNING;
+}
+
 static bool timed_vector(struct hb_agent *agent, uint32_t vector) {
     const uint32_t record_bytes = HEAD_BYTES + agent->engine.output_bytes;
     if (!wait_for_vector(agent) || !fall_silent(agent)) return false;
     for (uint32_t i = 0; i < agent->run.warmup; i++) {
         load_inputs(agent);
         invoke(&agent->engine);
+        if (!look_up(agent)) return false;
     }
     for (uint32_t repeat = 0; repeat < agent->run.repeat; repeat++) {
         if (hb_out_room(&agent->out) < record_bytes && !fall_silent(agent)) return false;
@@ -155,6 +163,7 @@ static bool timed_vector(struct hb_agent *agent, uint32_t vector) {
                                          .interrupts = saturate16(interrupts),
                                          .ticks = ticks};
         append_result(agent, &result);
+        if (!look_up(agent)) return false;
     }
     end_silence(agent);
     return true;

@@ -219,6 +219,19 @@ def test_stop_ends_a_run_and_the_next_starts_at_zero(line: Line, engine: Engine)
     assert [output for _, output in results(line.collect())] == expected(engine, data)
 
 
+def test_stop_is_obeyed_between_two_windows(line: Line) -> None:
+    """65,535 repeats of one vector: nobody waits for the last one."""
+    line.upload(IMAGE)
+    line.ask(run(p.RunMode.TIMED, 1, repeat=0xFFFF), p.RunReply)
+    line.send(p.Data(0, vectors(1)))
+    received = 0
+    while received < 2000:
+        received += len(line.expect(p.Out).data)
+        line.send(p.Ack(received, 0))
+    assert line.ask(p.Stop(), p.StopReply).status == p.Status.OK
+    assert line.ask(run(p.RunMode.ACCURACY, 1), p.RunReply).status == p.Status.OK
+
+
 REFUSALS = [
     (run(p.RunMode.ACCURACY, 0), p.Status.BAD_REQUEST, 0),
     (p.Run(9, 1, VECTOR_BYTES, 0, 1), p.Status.BAD_REQUEST, 0),

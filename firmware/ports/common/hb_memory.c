@@ -13,7 +13,9 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
     uint8_t *out = to;
     const uint8_t *in = from;
     if (is_aligned(to, from)) {
-        for (; bytes >= 4u; bytes -= 4u, out += 4, in += 4) *(word *)(void *)out = *(const word *)(const void *)in;
+        for (; bytes >= 4u; bytes -= 4u, out += 4, in += 4) {
+            *(word *)(void *)out = *(const word *)(const void *)in;
+        }
     }
     while (bytes-- > 0u) *out++ = *in++;
     return to;

@@ -48,8 +48,8 @@ static void counter_init(void) {
     HB_REGISTER(DWT_LAR) = DWT_LAR_KEY; /* the M7 locks the DWT at reset */
     HB_REGISTER(DWT_CYCCNT) = 0;
     HB_REGISTER(DWT_CTRL) |= DWT_CTRL_CYCCNTENA;
-    /* WFI stops the core's clock, and CYCCNT with it; the clock check waits in WFI.  DBG_SLEEP keeps
-     * FCLK and HCLK on (RM0385 40.16.1). */
+    /* WFI stops the core's clock, and CYCCNT with it; the clock check waits in WFI.  DBG_SLEEP
+     * keeps FCLK and HCLK on (RM0385 40.16.1). */
     HB_REGISTER(DBGMCU_CR) |= DBGMCU_CR_DBG_SLEEP;
 }
 

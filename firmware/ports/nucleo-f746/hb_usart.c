@@ -1,8 +1,8 @@
-/* Two modes over the same two rings.  By interrupt: the handler moves each byte.  By DMA: the receive
- * stream writes its ring in a circle, and its position is read whenever bytes are asked for; the
- * half and full transfer interrupts keep count of the circles, the idle-line interrupt ends a sleep;
- * the transmit stream sends contiguous pieces of its ring.  In both modes the end of transmission is
- * the TC interrupt.
+/* Two modes over the same two rings.  By interrupt: the handler moves each byte.  By DMA: the
+ * receive stream writes its ring in a circle, and its position is read whenever bytes are asked for;
+ * the half and full transfer interrupts keep count of the circles, the idle-line interrupt ends a
+ * sleep; the transmit stream sends contiguous pieces of its ring.  In both modes the end of
+ * transmission is the TC interrupt.
  *
  * The rings lie in DTCM, which is never cached: DMA and core see the same bytes without cache
  * maintenance, though the D-cache is on. */
@@ -166,7 +166,8 @@ bool hb_usart_tx_idle(void) { return !tx_busy; }
 
 static void stop_stream(uint32_t control) {
     HB_REGISTER(control) &= ~DMA_SxCR_EN;
-    while ((HB_REGISTER(control) & DMA_SxCR_EN) != 0u) { /* it finishes its transfer first (8.3.16) */
+    /* It finishes its transfer first (8.3.16). */
+    while ((HB_REGISTER(control) & DMA_SxCR_EN) != 0u) {
     }
 }
 

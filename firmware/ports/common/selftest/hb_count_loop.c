@@ -1,5 +1,5 @@
-/* Not part of any firmware: measures loops of known length, so that a test can show what the counter
- * of a board really counts.  Built with MAIN=ports/common/selftest/hb_count_loop.c. */
+/* Not part of any firmware: measures loops of known length, so that a test can show what the
+ * counter of a board really counts.  Built with MAIN=ports/common/selftest/hb_count_loop.c. */
 #include "hb_start.h"
 
 /* Two instructions a turn on every core of the catalogue. */
