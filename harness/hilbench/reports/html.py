@@ -18,7 +18,9 @@ from hilbench.units import REGISTRY, format_value
 #: Wrong vectors that are shown; the rest is in samples.csv.
 WRONG_SHOWN = 24
 #: Largest input that is drawn as a picture, pixels a side.
-PICTURE_SIDE = 32
+PICTURE_SIDE = 96
+#: Most classes for which the confusion matrix and the bars of each class are drawn.
+CLASSES_SHOWN = 32
 MEMORY = ("image_bytes", "engine_flash_bytes", "arena_bytes", "vector_buffer_bytes", "stack_bytes")
 
 
@@ -65,6 +67,7 @@ def _metric_rows(bundle: Bundle) -> Iterator[dict[str, Any]]:
             "interval": interval_text(key, metric),
             "n": f"{metric['n']:,}",
             "origin": metric["origin"],
+            "raw": metric,
         }
 
 
@@ -82,17 +85,17 @@ def _plots(bundle: Bundle, samples: _Samples) -> Iterator[tuple[str, str, str]]:
             f"Each of the {len(points)} timed inferences, the window's overhead subtracted.",
             plots.scatter(points, unit, "windows", f"{unit} of each timed inference"),
         )
-    if samples.labelled:
+    if samples.labelled and len(samples.classes) <= CLASSES_SHOWN:
         yield (
             "Confusion",
-            f"{len(samples.rows)} vectors; shade = share of the label's row.",
+            f"{len(samples.rows)} vectors; the shade is a cell's share of its row.",
             plots.confusion(
                 samples.confusion(), samples.classes, "confusion", "labels against predictions"
             ),
         )
         yield (
             "Accuracy by class",
-            "With 95 % Wilson intervals.",
+            "Of the label's vectors; the whiskers are 95 % Wilson intervals.",
             plots.bars(list(samples.by_class()), "classes", "accuracy of each class", 1.0),
         )
     metrics = bundle.metrics["metrics"]
@@ -101,7 +104,11 @@ def _plots(bundle: Bundle, samples: _Samples) -> Iterator[tuple[str, str, str]]:
         for key in MEMORY
         if key in metrics
     ]
-    yield ("Memory", "Bytes.", plots.bars(memory, "memory", "memory in bytes"))
+    yield (
+        "Memory",
+        "Image and engine lie in flash, the others in RAM.",
+        plots.bars(memory, "memory", "memory in bytes"),
+    )
     macs = [
         plots.Bar(f"{number} {op['name']}", op["macs"], f"{op['macs']:,}")
         for number, op in enumerate(bundle.plan["image"]["ops"])
@@ -161,10 +168,10 @@ class _Samples:
 
 
 class _Pictures:
-    """Draws vectors that are small grey or colour images."""
+    """Draws vectors that are small grey or colour images, as they were sent."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._pixels: NDArray[np.float64] | None = None
+        self._pixels: NDArray[np.uint8] | None = None
         inputs = bundle.plan["image"]["inputs"]
         array = bundle.array("inputs.npy")
         if len(inputs) != 1 or array is None:
@@ -173,9 +180,10 @@ class _Pictures:
         if len(shape) != 3 or max(shape[:2]) > PICTURE_SIDE or shape[2] not in (1, 3):
             return
         values = np.ascontiguousarray(array).view(inputs[0]["dtype"]).astype(np.float64)
-        values = values.reshape(-1, *shape).mean(axis=3)
+        values = values.reshape(-1, *shape)
         low, high = values.min(), values.max()
-        self._pixels = (values - low) / (high - low) if high > low else np.zeros_like(values)
+        scale = 255 / (high - low) if high > low else 0.0
+        self._pixels = np.rint((values - low) * scale).astype(np.uint8)
 
     def draw(self, vector: int) -> str:
         if self._pixels is None:

@@ -6,6 +6,9 @@ read back from the page.
 
 from __future__ import annotations
 
+import struct
+import zlib
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,9 +16,15 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-#: Of the drawing, in its own units: close to the width of a column, so that text stays readable.
-WIDTH = 460
-LEFT, RIGHT, TOP, BOTTOM = 78, 12, 12, 36
+#: Of a drawing, in its own units: as wide as a column on a phone, where text so keeps its size.
+WIDTH = 340
+RIGHT, TOP, BOTTOM = 12, 12, 40
+#: Width of a digit or an average letter of the 12-unit font; DejaVu Sans, the widest usual one.
+LETTER = 7.6
+#: Longest label that is written out; the rest is in the tooltip.
+LABEL_LETTERS = 24
+#: Opacity of a cell that holds its whole row: text stays readable on it, in both colour schemes.
+FULL_CELL, FAINTEST_CELL = 0.5, 0.12
 
 
 @dataclass(frozen=True)
@@ -29,19 +38,25 @@ class Bar:
     high: float | None = None
 
 
-def _svg(height: int, body: Sequence[str], label: str, name: str) -> str:
+def _svg(height: float, body: Sequence[str], label: str, name: str) -> str:
     return (
         f'<svg role="img" data-plot="{name}" aria-label="{escape(label)}" '
-        f'viewBox="0 0 {WIDTH} {height}" preserveAspectRatio="xMidYMid meet">{"".join(body)}</svg>'
+        f'viewBox="0 0 {WIDTH} {height:.0f}" preserveAspectRatio="xMidYMid meet">'
+        f"{''.join(body)}</svg>"
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _text(x: float, y: float, text: str, anchor: str = "start", turned: bool = False) -> str:
+    turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turned else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turn}>{escape(text)}</text>'
+
+
+def _short(label: str, letters: int = LABEL_LETTERS) -> str:
+    return label if len(label) <= letters else label[: letters - 1] + "…"
 
 
 def scatter(
-    points: Sequence[tuple[int, int, float]], unit: str, name: str, label: str, height: int = 220
+    points: Sequence[tuple[int, int, float]], unit: str, name: str, label: str, height: int = 240
 ) -> str:
     """Vector, repeat and value of each timed inference, all of them drawn.
 
@@ -51,29 +66,29 @@ def scatter(
     low, high = min(values), max(values)
     pad = (high - low) * 0.1 or max(1.0, abs(high) * 0.001)
     bottom, top = low - pad, high + pad
-    last = max(vector for vector, _, _ in points) or 1
+    last = max(vector for vector, _, _ in points)
+    ends = {f"{value:,.0f}": value for value in (low, high)}
+    left = LETTER * max(map(len, ends)) + 8
     plot_height = height - TOP - BOTTOM
 
     def x(vector: int) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * vector / last
+        return left + 5 + (WIDTH - left - RIGHT - 5) * vector / (last or 1)
 
     def y(value: float) -> float:
         return TOP + plot_height * (top - value) / (top - bottom)
 
+    base = height - BOTTOM
     body = [
-        f'<line class="axis" x1="{LEFT}" y1="{TOP}" x2="{LEFT}" y2="{height - BOTTOM}"/>',
-        f'<line class="axis" x1="{LEFT}" y1="{height - BOTTOM}" x2="{WIDTH - RIGHT}" '
-        f'y2="{height - BOTTOM}"/>',
+        f'<line class="axis" x1="{left:.1f}" y1="{TOP}" x2="{left:.1f}" y2="{base}"/>',
+        f'<line class="axis" x1="{left:.1f}" y1="{base}" x2="{WIDTH - RIGHT}" y2="{base}"/>',
     ]
-    ends = (low,) if low == high else (low, high)
-    body += [_text(LEFT - 6, y(value) + 4, f"{value:,.0f}", "end") for value in ends]
+    body += [_text(left - 6, y(value) + 4, text, "end") for text, value in ends.items()]
+    body.append(_text(x(0), base + 16, "0", "middle"))
+    if last:
+        body.append(_text(WIDTH - RIGHT, base + 16, f"{last}", "end"))
+    body.append(_text((left + WIDTH - RIGHT) / 2, height - 6, "vector", "middle"))
     body += [
-        _text(LEFT, height - BOTTOM + 16, "0", "middle"),
-        _text(WIDTH - RIGHT, height - BOTTOM + 16, f"{last}", "end"),
-        _text((LEFT + WIDTH - RIGHT) / 2, height - 6, f"vector; {unit} per inference", "middle"),
-    ]
-    body += [
-        f'<circle class="mark r{repeat % 4}" cx="{x(vector):.1f}" cy="{y(value):.1f}" r="2.5" '
+        f'<circle class="mark" cx="{x(vector):.1f}" cy="{y(value):.1f}" r="2.5" '
         f'data-vector="{vector}" data-repeat="{repeat}" data-value="{value:.0f}">'
         f"<title>vector {vector}, repeat {repeat}: {value:,.0f} {unit}</title></circle>"
         for vector, repeat, value in points
@@ -82,72 +97,110 @@ def scatter(
 
 
 def bars(entries: Sequence[Bar], name: str, label: str, maximum: float | None = None) -> str:
-    """Horizontal bars from zero, each with its value beside it."""
-    row, label_width, value_width = 24, 158, 84
+    """Horizontal bars from zero, label and value above each, so that neither is ever cut."""
+    row, thickness = 32, 9
     top = maximum or max(max(entry.value, entry.high or 0) for entry in entries) or 1.0
-    scale = (WIDTH - label_width - value_width) / top
+    scale = WIDTH / top
     body = []
     for position, entry in enumerate(entries):
-        y = 6 + row * position
-        body.append(_text(label_width - 8, y + 14, entry.label, "end"))
+        y = row * position
+        body.append(_text(0, y + 14, _short(entry.label)))
+        body.append(_text(WIDTH, y + 14, entry.text, "end"))
+        interval = ""
+        if entry.low is not None and entry.high is not None:
+            interval = f' data-low="{entry.low!r}" data-high="{entry.high!r}"'
         body.append(
-            f'<rect class="bar" x="{label_width}" y="{y}" width="{entry.value * scale:.2f}" '
-            f'height="{row - 8}" data-label="{escape(entry.label)}" data-value="{entry.value:g}">'
+            f'<rect class="track" x="0" y="{y + 19}" width="{WIDTH}" height="{thickness}"/>'
+            f'<rect class="bar" x="0" y="{y + 19}" width="{entry.value * scale:.2f}" '
+            f'height="{thickness}" data-label="{escape(entry.label)}" '
+            f'data-value="{entry.value!r}"{interval}>'
             f"<title>{escape(entry.label)}: {escape(entry.text)}</title></rect>"
         )
-        end = entry.value
         if entry.low is not None and entry.high is not None:
-            end = entry.high
-            middle = y + (row - 8) / 2
-            body.append(
-                f'<line class="interval" x1="{label_width + entry.low * scale:.2f}" '
-                f'x2="{label_width + entry.high * scale:.2f}" y1="{middle}" y2="{middle}"/>'
-            )
-        body.append(_text(label_width + end * scale + 6, y + 14, entry.text))
-    return _svg(12 + row * len(entries), body, label, name)
+            body.append(_whisker(entry.low * scale, entry.high * scale, y + 19, thickness))
+    return _svg(row * len(entries), body, label, name)
+
+
+def _whisker(low: float, high: float, y: float, thickness: float) -> str:
+    """An interval: a line with its ends marked."""
+    middle = y + thickness / 2
+    low, high = max(low, 1.0), min(high, WIDTH - 1.0)
+    ends = "".join(f"M{x:.2f} {y}v{thickness}" for x in (low, high))
+    return f'<path class="interval" d="M{low:.2f} {middle}H{high:.2f}{ends}"/>'
 
 
 def confusion(matrix: NDArray[np.int64], classes: Sequence[str], name: str, label: str) -> str:
-    """Labels down, predictions across; each cell carries its count."""
+    """Labels down, predictions across; each cell carries its count.
+
+    Parameters
+    ----------
+    matrix : ndarray of int64, shape (classes, classes)
+        Row = label, column = prediction.
+    """
     count = len(classes)
-    cell = min(36.0, (WIDTH - LEFT) / count)
+    names = [_short(text, 12) for text in classes]
+    name_width = LETTER * max(map(len, names)) + 6
+    left = name_width + 16
+    cell = min(36.0, (WIDTH - left) / count)
+    turned = name_width > cell
+    base = 4 + cell * count
     body = []
-    for row, true in enumerate(classes):
+    for row in range(count):
         total = max(1, int(matrix[row].sum()))
-        body.append(_text(LEFT - 8, TOP + cell * (row + 0.5) + 4, true, "end"))
-        for column, predicted in enumerate(classes):
+        middle = 4 + cell * (row + 0.5) + 4
+        body.append(_text(left - 6, middle, names[row], "end"))
+        for column in range(count):
             value = int(matrix[row, column])
-            x, y = LEFT + cell * column, TOP + cell * row
-            kind = "right" if row == column else "wrong"
-            body.append(
-                f'<rect class="cell {kind}" x="{x:.1f}" y="{y:.1f}" width="{cell - 1:.1f}" '
-                f'height="{cell - 1:.1f}" fill-opacity="{value / total:.3f}" data-label="{row}" '
-                f'data-prediction="{column}" data-value="{value}">'
-                f"<title>{escape(true)} taken for {escape(predicted)}: {value}</title></rect>"
-            )
-            if value:
-                body.append(_text(x + cell / 2, y + cell / 2 + 4, str(value), "middle"))
-    base = TOP + cell * count
-    body += [
-        _text(LEFT + cell * (column + 0.5), base + 16, predicted, "middle")
-        for column, predicted in enumerate(classes)
-    ]
-    body.append(
-        _text(LEFT + cell * count / 2, base + 34, "prediction (label at the left)", "middle")
-    )
-    return _svg(int(base + 44), body, label, name)
+            body.append(_cell(row, column, value, value / total, left, cell, classes))
+            if value and LETTER * len(str(value)) <= cell:
+                body.append(_text(left + cell * (column + 0.5), middle, str(value), "middle"))
+    for column, text in enumerate(names):
+        x = left + cell * (column + 0.5)
+        body.append(
+            _text(x + 4, base + 6, text, "end", turned=True)
+            if turned
+            else _text(x, base + 16, text, "middle")
+        )
+    base += name_width if turned else 16
+    body.append(_text(left + cell * count / 2, base + 18, "prediction", "middle"))
+    body.append(_text(12, 4 + cell * count / 2, "label", "middle", turned=True))
+    return _svg(base + 24, body, label, name)
 
 
-def picture(pixels: NDArray[np.float64], title: str) -> str:
-    """A small grey picture; ``pixels`` of shape (height, width), 0 = dark to 1 = light."""
-    height, width = pixels.shape
-    cells = "".join(
-        f'<rect x="{x}" y="{y}" width="1.02" height="1.02" fill="rgb({g},{g},{g})"/>'
-        for y in range(height)
-        for x in range(width)
-        for g in (round(255 * float(pixels[y, x])),)
-    )
+def _cell(
+    row: int,
+    column: int,
+    value: int,
+    share: float,
+    left: float,
+    cell: float,
+    classes: Sequence[str],
+) -> str:
+    kind = "right" if row == column else "wrong"
+    opacity = max(FAINTEST_CELL, FULL_CELL * share) if value else 0
+    tooltip = f"{classes[row]} taken for {classes[column]}: {value}"
     return (
-        f'<svg class="picture" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(title)}"><title>{escape(title)}</title>{cells}</svg>'
+        f'<rect class="cell {kind}" x="{left + cell * column:.1f}" y="{4 + cell * row:.1f}" '
+        f'width="{cell - 1:.1f}" height="{cell - 1:.1f}" fill-opacity="{opacity:.3f}" '
+        f'data-label="{row}" data-prediction="{column}" data-value="{value}">'
+        f"<title>{escape(tooltip)}</title></rect>"
+    )
+
+
+def picture(pixels: NDArray[np.uint8], title: str) -> str:
+    """A small picture, embedded as PNG; ``pixels`` of shape (height, width, 1 or 3)."""
+    data = b64encode(_png(pixels)).decode()
+    return f'<img class="picture" alt="{escape(title)}" src="data:image/png;base64,{data}">'
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    """The smallest PNG file that holds the pixels (W3C PNG, third edition, section 11)."""
+    height, width, channels = pixels.shape
+    colour = {1: 0, 3: 2}[channels]
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
     )
