@@ -14,6 +14,7 @@ void hb_agent_send(struct hb_agent *agent, uint8_t type, size_t payload_bytes) {
 
 void hb_agent_send_credit(struct hb_agent *agent, uint8_t flags) {
     agent->in.limit = hb_in_limit(&agent->in);
+    agent->in.told = agent->in.expected;
     const struct hb_credit credit = {
         .offset = agent->in.expected, .limit = agent->in.limit, .flags = flags};
     hb_agent_send(agent, HB_CREDIT_ID,

@@ -52,9 +52,9 @@ uint32_t hb_in_limit(const struct hb_in_stream *in) {
 }
 
 bool hb_in_credit_due(const struct hb_in_stream *in) {
+    if (in->expected - in->told >= CREDIT_STEP) return true;
     const uint32_t raise = hb_in_limit(in) - in->limit;
-    if (raise == 0u || raise > INT32_MAX) return false;
-    return raise >= CREDIT_STEP || in->limit - in->expected < CREDIT_STEP;
+    return raise != 0u && raise <= INT32_MAX && in->limit - in->expected < CREDIT_STEP;
 }
 
 void hb_in_copy(const struct hb_in_stream *in, uint32_t skip, uint8_t *to, uint32_t bytes) {

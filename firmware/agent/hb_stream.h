@@ -15,6 +15,7 @@ struct hb_in_stream {
     uint32_t grant;    /* the run's own bound on the credit (mode timed) */
     uint32_t line_room;/* bytes that the receive path can hold */
     uint32_t limit;    /* credit last told to the host */
+    uint32_t told;     /* `expected` at that time */
     uint32_t crc;      /* of all bytes so far */
     bool keep_crc;
     bool gap_told;     /* the host knows of the gap at `expected` */
@@ -29,7 +30,8 @@ enum hb_in_result hb_in_take(struct hb_in_stream *in, uint32_t offset, const uin
                              uint32_t bytes);
 /* Offset up to which the host may send now. */
 uint32_t hb_in_limit(const struct hb_in_stream *in);
-/* Whether the host should be told a new limit: often enough that the line never idles. */
+/* Whether the host should be told: of every full frame, and of a new limit when it is about to
+ * reach the old one; often enough that the line never idles, and that the host sees progress. */
 bool hb_in_credit_due(const struct hb_in_stream *in);
 /* Copies `bytes` received bytes, `skip` past the consumed ones. */
 void hb_in_copy(const struct hb_in_stream *in, uint32_t skip, uint8_t *to, uint32_t bytes);
