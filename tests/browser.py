@@ -107,9 +107,11 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def screenshot(self, path: Path) -> None:
-        """The whole page as PNG."""
-        answer = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+    def screenshot(self, path: Path, height: int | None = None) -> None:
+        """PNG of the whole page, or of its first ``height`` CSS pixels."""
+        extent = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {**extent, "height": height or extent["height"], "scale": 1}
+        answer = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def requests(self) -> list[str]:
