@@ -73,9 +73,10 @@ def test_imports_go_downward() -> None:
 
 
 def test_only_the_console_prints() -> None:
+    """And the simulated board, a process of its own, whose output is its log."""
     wrong = []
     for path in sorted(PACKAGE.rglob("*.py")):
-        if room(path) == "cli":
+        if room(path) == "cli" or PACKAGE / "backends" / "virtual" in path.parents:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
