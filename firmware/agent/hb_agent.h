@@ -81,6 +81,7 @@ void hb_agent_open_in(struct hb_agent *agent, struct hb_memory memory, uint32_t 
 enum hb_status hb_run_start(struct hb_agent *agent, const struct hb_run *request,
                             uint32_t *detail);
 void hb_run_execute(struct hb_agent *agent); /* to the end of the run, or until it is stopped */
+bool hb_counter_advances(const struct hb_port *port);
 
 /* hb_paint.c: high-water marks */
 void hb_paint(struct hb_memory memory);

@@ -262,6 +262,8 @@ static void on_clock_check(struct hb_agent *agent, const struct hb_frame *reques
         status = HB_STATUS_UNSUPPORTED;
     } else if (agent->activity != HB_IDLE) {
         status = HB_STATUS_BAD_STATE;
+    } else if (!hb_counter_advances(agent->port)) {
+        status = HB_STATUS_COUNTER_STUCK;
     }
     REPLY(agent, request, clock_check_reply, .status = (uint8_t)status);
     if (status != HB_STATUS_OK) return;

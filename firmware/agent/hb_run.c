@@ -273,7 +273,7 @@ void hb_run_execute(struct hb_agent *agent) {
 
 /* ------------------------------------------------------------------ start */
 
-static bool counter_advances(const struct hb_port *port) {
+bool hb_counter_advances(const struct hb_port *port) {
     const uint32_t start = port->counter_read();
     for (uint32_t i = 0; i < 1000u; i++) {
         if (port->counter_read() != start) return true;
@@ -299,7 +299,7 @@ static enum hb_status check_inference(const struct hb_agent *agent, const struct
         return HB_STATUS_TOO_LARGE;
     }
     if (request->mode != HB_RUN_MODE_ACCURACY &&
-        port->identity.counter_kind != HB_COUNTER_KIND_NONE && !counter_advances(port)) {
+        port->identity.counter_kind != HB_COUNTER_KIND_NONE && !hb_counter_advances(port)) {
         return HB_STATUS_COUNTER_STUCK;
     }
     return HB_STATUS_OK;
