@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 import serial
@@ -135,7 +136,63 @@ time.sleep(60)
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists()
-    assert not Path(socket_path).exists()
+    assert not Path(socket_path).parent.exists()
+
+
+def test_it_starts_with_what_is_in_flash(echo_elf: Path, tmp_path: Path) -> None:
+    from hilbench.backends.virtual import board
+
+    image = tmp_path / "flash.bin"
+    ((address, data),) = segments(echo_elf)
+    assert address == 0x0800_0000
+    image.write_bytes(data)
+    with (
+        board.start(board.BoardConfig(flash_image=image, timing="unlimited")) as handle,
+        serial.Serial(handle.port, 115200, timeout=5) as port,
+    ):
+        port.write(b"echo\n")
+        assert b"echo\n" in port.read_until(b"echo\n")
+
+
+@pytest.mark.slow
+def test_the_line_keeps_its_rate_beside_busy_processes(start_board: StartBoard) -> None:
+    """95 % of baud / 10 at 921,600 baud, in both directions, payload only; median of five."""
+    from hilbench.device import Device, RunRequest, StreamStatistics, run_stream
+    from hilbench.device.client import LinkMode
+    from hilbench.link import open_link
+    from hilbench.schema import protocol as p
+
+    board, baud, size, count = start_board(), 921_600, 490, 200
+    if board.info["counter"] != "c":
+        pytest.skip("needs the C helper: apt-get install gcc")
+    link = open_link(board.port, 115_200)
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    shares: dict[p.RunMode, list[float]] = {p.RunMode.SINK: [], p.RunMode.SOURCE: []}
+    try:
+        with open_session(board) as session:
+            session.program(segments(FIRMWARE))
+            session.reset_and_run()
+            device = Device(link)
+            device.attest()
+            slow, fast = LinkMode(115_200, p.RxMode.IRQ), LinkMode(baud, p.RxMode.DMA)
+            assert device.negotiate(fast, slow) == fast
+            for mode in list(shares) * 5:
+                data = os.urandom(size * count) if mode is p.RunMode.SINK else b""
+                statistics = StreamStatistics()
+                request = RunRequest(mode, data, size, count)
+                for _ in run_stream(device, request, statistics, 20.0):
+                    pass
+                sunk = mode is p.RunMode.SINK
+                rate_Bps = statistics.goodput_Bps if sunk else statistics.out_goodput_Bps
+                shares[mode].append(rate_Bps / (baud / 10))
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+        link.close()
+    assert median(shares[p.RunMode.SINK]) >= 0.95, shares
+    assert median(shares[p.RunMode.SOURCE]) >= 0.95, shares
+    assert board.violations() == []
 
 
 def test_an_idle_board_sleeps(start_board: StartBoard, echo_elf: Path) -> None:

@@ -91,10 +91,12 @@ class Bench:
     def received(self) -> bytes:
         """What the host has received since."""
         os.set_blocking(self._slave, False)
-        try:
-            return os.read(self._slave, 65536)
-        except BlockingIOError:
-            return b""
+        data = b""
+        while True:
+            try:
+                data += os.read(self._slave, 65536)
+            except BlockingIOError:
+                return data
 
     def close(self) -> None:
         """Give the pty back."""

@@ -8,6 +8,7 @@ process ends when standard input does.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def main(arguments: list[str]) -> int:
     finally:
         machine.port.close()
         Path(config["socket"]).unlink(missing_ok=True)
+        if config.get("folder"):
+            shutil.rmtree(config["folder"], ignore_errors=True)
     return 0
 
 

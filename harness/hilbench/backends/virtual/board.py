@@ -173,6 +173,7 @@ def start(config: BoardConfig, timeout_s: float = START_TIMEOUT_S) -> BoardHandl
         "faults": config.faults,
         "stop_on_violation": config.stop_on_violation,
         "socket": path,
+        "folder": str(folder),
     }
     root = str(Path(hilbench.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *_python_path()])}

@@ -226,6 +226,8 @@ def _attach_helper(uc: Any, helper: ctypes.CDLL) -> Any:
 def load_helper() -> ctypes.CDLL | None:
     """Compile ``counter.c`` with ``cc`` into the user's cache, and load it.
 
+    ``HILBENCH_COUNTER=python`` in the environment does without.
+
     Returns
     -------
     ctypes.CDLL or None
