@@ -183,6 +183,7 @@ class ResultsBuilder:
         if min(counts) <= 0:
             self._verdict.fail("invalid", "counter", "it does not advance in a window")
             return counts
+        self._check_wrap()
         disturbed = sum(w.interrupts > 0 for w in windows)
         if disturbed:
             self._verdict.fail(
@@ -199,6 +200,22 @@ class ResultsBuilder:
         else:
             self._latency(counts)
         return counts
+
+    def _check_wrap(self) -> None:
+        """In real time, a silence shorter than the counter's period proves that it did not wrap."""
+        hello = self._recorded.events["attested"]["hello"]
+        if self._facts.time_base != "real" or self._facts.ticks != "cycles":
+            return
+        period_s = 2 ** hello["counter_bits"] / hello["counter_hz"]
+        longest_s = max(
+            (t.get("longest_window_s", 0.0) for t in self._recorded.transfers), default=0
+        )
+        if longest_s >= period_s:
+            self._verdict.fail(
+                "invalid",
+                "counter",
+                f"it wraps after {period_s:.1f} s, and windows took up to {longest_s:.1f} s",
+            )
 
     def _latency(self, cycles: list[int]) -> None:
         hz = self._clock_hz()

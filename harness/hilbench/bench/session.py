@@ -263,6 +263,7 @@ class Session:
             goodput_Bps=statistics.goodput_Bps,
             in_bytes=statistics.in_bytes,
             retransmissions=statistics.retransmissions,
+            longest_window_s=statistics.longest_window_s,
         )
 
 

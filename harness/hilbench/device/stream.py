@@ -64,6 +64,8 @@ class StreamStatistics:
         Vector bytes acknowledged.
     out_bytes, first_out_bytes : int
         Bytes of the out stream received in order; those of its first frame.
+    longest_window_s : float
+        Host time of the longest silence for timed windows.
     """
 
     retransmissions: int = 0
@@ -74,6 +76,7 @@ class StreamStatistics:
     in_bytes: int = 0
     out_bytes: int = 0
     first_out_bytes: int = 0
+    longest_window_s: float = 0.0
 
     @property
     def goodput_Bps(self) -> float:
@@ -114,7 +117,6 @@ class _Streams:
     gap_reported: bool = False
     rewind: bool = False
     in_window: bool = False
-    longest_window_s: float = 0.0
     window_started_s: float = 0.0
     buffer: bytearray = field(default_factory=bytearray)
     noted: int = 0
@@ -185,7 +187,8 @@ class _Streams:
     def _leave_window(self) -> None:
         if self.in_window:
             length_s = time.monotonic() - self.window_started_s
-            self.longest_window_s = max(self.longest_window_s, length_s)
+            statistics = self.statistics
+            statistics.longest_window_s = max(statistics.longest_window_s, length_s)
             self.in_window = False
 
     def records(self) -> Iterator[Record]:
@@ -231,8 +234,9 @@ class _Streams:
 
     def poll_after_s(self, polls: int) -> float:
         if self.in_window:
-            base = 2 * self.longest_window_s + POLL_FIRST_S if self.longest_window_s else 0.0
-            return (base or WINDOW_POLL_FIRST_S) * 2.0**polls
+            seen_s = self.statistics.longest_window_s
+            first_s = 2 * seen_s + POLL_FIRST_S if seen_s else WINDOW_POLL_FIRST_S
+            return float(first_s * 2.0**polls)
         return float(min(POLL_FIRST_S * 2.0**polls, POLL_LONGEST_S))
 
     def _count_retransmissions(self, frames: int) -> None:

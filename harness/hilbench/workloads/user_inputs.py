@@ -95,7 +95,9 @@ def _label_row(path: Path, number: int, cells: list[str]) -> LabelRow:
         )
     classes = int(numbers[0]) if len(numbers) == 2 else None
     label = int(numbers[-1])
-    if label < 0 or (classes is not None and label >= classes):
+    if label < 0:
+        raise VectorError(f"{path}:{number}: label {label} is negative")
+    if classes is not None and label >= classes:
         raise VectorError(f"{path}:{number}: label {label} is not one of {classes} classes")
     return LabelRow(cells[0], classes, label)
 
