@@ -20,7 +20,8 @@ POLL_FIRST_S = 0.25
 POLL_LONGEST_S = 2.0
 #: A window's length is unknown before the first one: a poll inside it would cost an interrupt.
 WINDOW_POLL_FIRST_S = 10.0
-U32_LIMIT = 1 << 32
+#: Offsets are compared modulo 2**32 on the device: a run's vectors stay below half of it.
+RUN_LIMIT_BYTES = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -273,9 +274,9 @@ def run_stream(
     DeviceError
         The device refuses the run or ends it early.
     """
-    if request.vector_bytes * request.count >= U32_LIMIT:
+    if request.vector_bytes * request.count >= RUN_LIMIT_BYTES:
         raise ModelError(
-            f"{request.count} vectors of {request.vector_bytes} bytes exceed 4 GiB a run"
+            f"{request.count} vectors of {request.vector_bytes} bytes exceed 2 GiB a run"
         )
     streams = _start(device, request, statistics)
     last_progress_s = last_poll_s = time.monotonic()
