@@ -209,16 +209,23 @@ def test_model_that_does_not_fit_flash(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_model_that_does_not_fit_ram(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"arena_capacity_bytes": 3000}, "72 bytes of RAM for the arena (needs 3072, has 3000)"),
+        ({"vector_buffer_bytes": 60}, "4 bytes of RAM for one vector (needs 64, has 60)"),
+    ],
+)
+def test_model_that_does_not_fit_ram(tmp_path: Path, limit: dict[str, int], message: str) -> None:
     folder = tmp_path / "firmware"
     shutil.copytree(ROOT / "firmware/prebuilt/nucleo-f746", folder)
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"arena_capacity_bytes": 3000}))
-    outcome = hilbench(
-        *RUN, "--out", tmp_path / "out", env=catalogue(tmp_path, firmware="./firmware")
-    )
+    (folder / "manifest.json").write_text(json.dumps(manifest | limit))
+    env = catalogue(tmp_path, firmware="./firmware")
+    outcome = hilbench(*RUN, "--out", tmp_path / "out", env=env)
     assert outcome.code == 2
-    assert "72 bytes of RAM for the arena (needs 3072, has 3000)" in outcome.stderr
+    assert message in outcome.stderr
+    assert not (tmp_path / "out").exists()
 
 
 # ---------------------------------------------------------------- plugged boards, as in a lab

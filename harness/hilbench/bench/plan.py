@@ -302,7 +302,7 @@ def check_fit(board: Board, firmware: Firmware, image: models.Image) -> None:
         image,
         slot_bytes=board.image_slot.bytes,
         arena_capacity=firmware.limit("arena_capacity_bytes"),
-        vector_buffer_bytes=firmware.manifest.get("vector_buffer_bytes"),
+        vector_buffer_bytes=firmware.limit("vector_buffer_bytes"),
     )
 
 
