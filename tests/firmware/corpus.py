@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hilbench.schema import image as m
-from hilbench.schema.generate import load
+from hilbench.schema.layout import load
 from tests.firmware.images import FLT_MAX, ImageBuilder, conv_params, pool_params, seal
 
 RECORDS = {layout.name: layout for layout in load("image").layouts}
