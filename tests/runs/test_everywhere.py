@@ -138,6 +138,10 @@ def test_every_layer_equals_the_reference(board: str, tmp_path: Path) -> None:
     assert seen["layers"] == "90 layer outputs equal the host's reference"
     assert seen["windows"] == "1000 silent windows"
     assert not (tmp_path / "state").exists(), "only silicon is accepted"
+    if board == "nucleo-f746":
+        assert "Memory transfer fault" in seen["probe: unmapped flash"]
+        rates = [name for name in seen if name.startswith("link at")]
+        assert rates == [f"link at {baud:,} baud" for baud in (115200, 230400, 460800, 921600)]
 
 
 def test_missing_emulator_names_its_package(tmp_path: Path) -> None:

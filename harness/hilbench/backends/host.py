@@ -62,6 +62,9 @@ class HostBackend:
             raise AttestationError(f"the host-built agent did not say its port, but {line!r}")
         return words[1]
 
+    def probe_trial(self) -> dict[str, str]:
+        return {}
+
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         return error
 

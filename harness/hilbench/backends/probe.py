@@ -109,6 +109,10 @@ def _board_id(probe: Any) -> str | None:
     return board_id if isinstance(board_id, str) else None
 
 
+#: Addresses of an STM32F74x that no bus slave answers (RM0385 2.2.2).
+_FAILING_READS = {"unmapped flash": 0x08200000, "unmapped SRAM": 0x20080000}
+
+
 class ProbeSession:
     """A debug session: one probe, one target.  Use as a context manager, or call :meth:`close`.
 
@@ -257,6 +261,25 @@ class ProbeSession:
         """``size`` bytes of the target's memory."""
         with translated(self._phase(Phase.FLASHING), f"reading {size} bytes at {address:#010x}"):
             return bytes(self._target.read_memory_block8(address, size))
+
+    def status_codes(self) -> dict[str, str]:
+        """What this probe answers to harmless accesses that must fail: to compare with others.
+
+        Returns
+        -------
+        dict
+            Access -> what came back: ``ok``, or the error as pyOCD words it.
+        """
+        from pyocd.core.exceptions import Error
+
+        answers = {}
+        for name, address in _FAILING_READS.items():
+            try:
+                self._target.read_memory_block8(address, 4)
+                answers[name] = "ok"
+            except (Error, OSError) as error:
+                answers[name] = f"{type(error).__name__}: {error}"
+        return answers
 
     def matches(self, segments: Sequence[Segment]) -> bool:
         """Whether the target's memory already holds all segments, to the byte."""

@@ -99,6 +99,9 @@ class QemuBackend:
             f"loader,file={folder / 'image.bin'},addr={address:#x},force-raw=on",
         ]  # fmt: skip
 
+    def probe_trial(self) -> dict[str, str]:
+        return {}
+
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         process, folder = self._process, self._folder
         if process is None or folder is None or not isinstance(error, LinkLost | AttestationError):

@@ -7,6 +7,7 @@ touched.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from hilbench.backends.base import Prepared, Progress
@@ -40,6 +41,7 @@ class SiliconBackend:
         self._link: Link | None = None
         self._session: ProbeSession | None = None
         self._symbol: Callable[[int], str] = _no_symbol
+        self._touched = False
 
     # ------------------------------------------------------------ acquire
 
@@ -60,6 +62,7 @@ class SiliconBackend:
 
     def prepare(self, firmware: Firmware, image: bytes, progress: Progress) -> Prepared:
         session, spec = self._opened(), self._probe_spec
+        self._touched = True
         self._symbol = firmware.symbol
         chip = int.from_bytes(session.read_memory(spec.chip_id_address, 4), "little")
         if chip & spec.chip_id_mask != spec.chip_id_value:
@@ -87,11 +90,20 @@ class SiliconBackend:
         self._opened().reset_and_run()
         return Device(self._link, self._symbol)
 
+    def _leave_reset(self, session: ProbeSession) -> None:
+        """Whatever ran is over: the board waits as after power-on."""
+        if not self._touched:
+            return
+        try:
+            session.reset_and_run()
+        except HilbenchError as error:  # the probe may be gone: the first cause says more
+            logging.getLogger(__name__).info("leaving the board: %s", error.message)
+
     def _opened(self) -> ProbeSession:
         assert self._session is not None, "acquire first"
         return self._session
 
-    # ------------------------------------------------------------ diagnose, close
+    # ------------------------------------------------------------ trial, diagnose, close
 
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         """Ask the core, through the probe, why it went silent."""
@@ -109,10 +121,14 @@ class SiliconBackend:
             hint=error.hint,
         )
 
+    def probe_trial(self) -> dict[str, str]:
+        return self._opened().status_codes()
+
     def close(self) -> None:
         if self._link is not None:
             self._link.close()
         if self._session is not None:
+            self._leave_reset(self._session)
             self._session.close()
         if self._lock is not None:
             self._lock.release()

@@ -20,8 +20,8 @@ from hilbench.store import Bundle
 
 #: What `hilbench run --mode` takes.
 MODES = ("accuracy", "performance", "energy")
-#: Further modes of an acceptance run: per-layer checks, and the link at each baud rate.
-ACCEPTANCE_MODES = ("accuracy", "performance", "layers", "link")
+#: With the further ones of an acceptance run: every layer, each baud rate, the probe's own codes.
+ACCEPTANCE_MODES = ("accuracy", "performance", "layers", "link", "probe")
 DEFAULT_MODES = ("accuracy", "performance")
 #: Vectors timed in performance mode unless asked otherwise; accuracy mode takes all.
 PERFORMANCE_VECTORS = 50

@@ -115,7 +115,7 @@ class ResultsBuilder:
         self._link()
         self._clock()
         self._layers()
-        self._link_trials()
+        self._trials()
         if self._recorded.interruptions:
             self._verdict.check(
                 "resumed", f"interrupted {self._recorded.interruptions} times, then completed"
@@ -285,7 +285,7 @@ class ResultsBuilder:
         else:
             self._verdict.check("layers", f"{total} layer outputs equal the host's reference")
 
-    def _link_trials(self) -> None:
+    def _trials(self) -> None:
         for trial in self._recorded.link_trials:
             name = f"link at {trial['baud']:,} baud"
             if trial["works"]:
@@ -293,6 +293,10 @@ class ResultsBuilder:
                 self._verdict.check(name, f"{seen}, {trial['retransmissions']} retransmissions")
             else:
                 self._verdict.fail("degraded", name, "does not work")
+        for access, answer in (
+            self._recorded.events.get("probe_trial", {}).get("answers", {}).items()
+        ):
+            self._verdict.check(f"probe: {access}", answer)
 
     def _clock(self) -> None:
         check = self._recorded.events.get("clock_check", {"applicable": False})

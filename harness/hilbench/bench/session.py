@@ -172,6 +172,8 @@ class Session:
                 self._performance(device)
             elif mode == "layers":
                 self.writer.journal.append("layers", **check_layers(self.plan, device))
+            elif mode == "probe":
+                self.writer.journal.append("probe_trial", answers=self.backend.probe_trial())
             elif mode == "link":
                 for row in try_link(self.plan, device, self._mode_in_force()):
                     self.writer.journal.append("link_trial", **row)
