@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT
+from tests.conftest import ROOT, hilbench, require_module
 
 from hilbench.boards.catalogue import read_catalogue
 from hilbench.cli.app import VERBS, build_parser
@@ -136,6 +136,23 @@ def test_readme_shows_the_commands_and_their_output() -> None:
     assert len(rows) >= 10
     assert set(rows) <= titles
     assert (ROOT / "docs/images/report.png").stat().st_size < 200_000
+
+
+@pytest.mark.emulated
+def test_readme_shows_what_a_run_prints(tmp_path: Path) -> None:
+    """The rows that depend on model and data alone, and the lines around the table."""
+    require_module("unicorn", "virtual")
+    outcome = hilbench("run", "--board", "nucleo-f746", "--backend", "virtual", cwd=tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    shown = [line.rstrip() for line in (ROOT / "README.md").read_text().splitlines()]
+    printed = [line.rstrip() for line in (outcome.stdout + outcome.stderr).splitlines()]
+    row = re.compile("│ (Accuracy|Arena|Image|Output mismatches)")
+    fixed = [re.sub(" +", " ", line) for line in printed if row.match(line)]
+    assert len(fixed) == 4
+    assert set(fixed) <= {re.sub(" +", " ", line) for line in shown}
+    for line in ("verdict: valid", "  nucleo-f746 is untested on silicon"):
+        assert line in shown
+        assert line in printed
 
 
 def test_readme_lists_the_catalogue() -> None:
