@@ -21,6 +21,7 @@ from hilbench.errors import (
     TargetIdentityError,
     TargetLocked,
     TargetLost,
+    UsageError,
 )
 
 pytestmark = pytest.mark.emulated
@@ -210,3 +211,5 @@ def test_an_unknown_fault_is_refused(start_board: StartBoard) -> None:
     board = start_board()
     with pytest.raises(ValueError, match="no_such_fault"):
         board.inject(no_such_fault=1)
+    with pytest.raises(UsageError, match="no_such_fault"):
+        start_board(no_such_fault=1)
