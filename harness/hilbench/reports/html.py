@@ -104,11 +104,12 @@ def _plots(bundle: Bundle, samples: _Samples) -> Iterator[tuple[str, str, str]]:
         for key in MEMORY
         if key in metrics
     ]
-    yield (
-        "Memory",
-        "Image and engine lie in flash, the others in RAM.",
-        plots.bars(memory, "memory", "memory in bytes"),
-    )
+    if memory:
+        yield (
+            "Memory",
+            "Image and engine lie in flash, the others in RAM.",
+            plots.bars(memory, "memory", "memory in bytes"),
+        )
     macs = [
         plots.Bar(f"{number} {op['name']}", op["macs"], f"{op['macs']:,}")
         for number, op in enumerate(bundle.plan["image"]["ops"])

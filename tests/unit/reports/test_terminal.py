@@ -96,6 +96,26 @@ def test_page_shows_reasons_wrong_answers_and_no_time(bundle: Bundle) -> None:
     assert "it says nothing of time or energy" in page
 
 
+def test_page_of_a_run_that_counts_cycles(bundle: Bundle) -> None:
+    """On silicon: the windows' unit is cycles, times are shown, the emulator's remark is not."""
+    windows = bundle.folder / "windows.csv"
+    windows.write_text(windows.read_text().replace("instructions", "cycles"))
+    content = json.loads((bundle.folder / "metrics.json").read_text())
+    content["metrics"] = {
+        "latency_s": {
+            "value": 0.00345, "unit": "s", "origin": "measured", "n": 4,
+            "low": 0.0034, "high": 0.0035,
+        }
+    }  # fmt: skip
+    (bundle.folder / "metrics.json").write_text(json.dumps(content))
+    facts = {"ticks": "cycles", "time_base": "real", "silicon": True}
+    page = render_html(replace(bundle, plan={**bundle.plan, "facts": facts}))
+    assert "Cycles per inference" in page
+    assert "3.45 ms" in page
+    assert "3.4 ms – 3.5 ms" in page
+    assert "nothing of time" not in page
+
+
 def test_page_without_labels_and_windows(bundle: Bundle) -> None:
     """A run of random vectors in accuracy mode: the plots that have no data are not there."""
     (bundle.folder / "windows.csv").unlink()
