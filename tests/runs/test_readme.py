@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.conftest import ROOT, hilbench, require_module
 
 from hilbench.boards.catalogue import read_catalogue
@@ -136,6 +137,22 @@ def test_readme_shows_the_commands_and_their_output() -> None:
     assert len(rows) >= 10
     assert set(rows) <= titles
     assert (ROOT / "docs/images/report.png").stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
+def test_ci_recipes_run_commands_that_exist_on_boards_that_exist(name: str) -> None:
+    text = (ROOT / "docs/ci" / name).read_text()
+    assert isinstance(yaml.safe_load(text), dict)
+    catalogue = read_catalogue(data_path("boards.yaml"))
+    for board, spec in catalogue.items():
+        assert board in text
+        assert any(backend in text for backend in spec.backends)
+    text = re.sub(r"\$\{\{ matrix\.board \}\}|\"\$BOARD\"", "nucleo-f746", text)
+    text = re.sub(r"\$\{\{ matrix\.backend \}\}|\"\$BACKEND\"", "virtual", text)
+    lines = re.findall(r"^[ -]*(hilbench .*?)(?: >.*)?$", re.sub(r"\\\n *", "", text), re.M)
+    assert len(lines) == 2
+    for line in lines:
+        check_hilbench(shlex.split(line)[1:])
 
 
 @pytest.mark.emulated
