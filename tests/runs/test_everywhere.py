@@ -144,6 +144,14 @@ def test_every_layer_equals_the_reference(board: str, tmp_path: Path) -> None:
         assert rates == [f"link at {baud:,} baud" for baud in (115200, 230400, 460800, 921600)]
 
 
+def test_the_chip_says_its_supply_and_temperature(tmp_path: Path) -> None:
+    """By the factory's calibration words, as on silicon; 31.0 degC and 3.28 V are simulated."""
+    content = run("nucleo-f746", tmp_path, "--mode", "accuracy", "--vectors", "5")
+    hello = open_bundle(Path(content["bundle"])).provenance["hello"]
+    assert hello["temperature_mc"] == pytest.approx(31_000, abs=500)  # one step is 0.3 degC
+    assert hello["vdd_mv"] == pytest.approx(3280, abs=3)
+
+
 def test_missing_emulator_names_its_package(tmp_path: Path) -> None:
     outcome = hilbench(
         "run", "--board", "rv32-virt", "--out", tmp_path / "out", env={"PATH": "/nonexistent"}
