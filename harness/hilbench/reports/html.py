@@ -216,12 +216,8 @@ def _provenance(bundle: Bundle) -> Iterator[tuple[str, str]]:
     yield "clock flags (attested)", ", ".join(hello["clock_flags"]) or "none"
     yield "unique device id", hello["unique_id"]
     if hello["vdd_mv"] is not None:
-        yield (
-            "supply and die temperature",
-            (
-                f"{hello['vdd_mv'] / 1000:.2f} V, {hello['temperature_mc'] / 1000:.1f} °C, by the chip"
-            ),
-        )
+        vdd_v, temperature_c = hello["vdd_mv"] / 1000, hello["temperature_mc"] / 1000
+        yield "supply and die temperature", f"{vdd_v:.2f} V, {temperature_c:.1f} °C (by the chip)"
     yield "model SHA-256", plan["subject"]["model_digest"]
     yield "image CRC-32", f"0x{plan['image']['crc']:08X}"
     yield (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.conftest import ROOT
 
 from hilbench.bench.results import compute
 from hilbench.reports.html import render_html
 from hilbench.reports.summary import summary
 from hilbench.store import open_bundle
-from tests.conftest import ROOT
 
 BUNDLES = sorted((ROOT / "tests" / "golden" / "bundles").iterdir())
 
