@@ -116,6 +116,19 @@ def test_page_of_a_run_that_counts_cycles(bundle: Bundle) -> None:
     assert "nothing of time" not in page
 
 
+@pytest.mark.parametrize(("silicon", "source"), [(True, "by the chip"), (False, "simulated")])
+def test_supply_and_temperature_say_whose_they_are(
+    bundle: Bundle, silicon: bool, source: str
+) -> None:
+    assert "die temperature" not in render_html(bundle)
+    content = json.loads((bundle.folder / "provenance.json").read_text())
+    content["hello"] |= {"vdd_mv": 3301, "temperature_mc": 41_500}
+    (bundle.folder / "provenance.json").write_text(json.dumps(content))
+    facts = {**bundle.plan["facts"], "silicon": silicon}
+    fresh = Bundle(bundle.folder, {**bundle.plan, "facts": facts}, sealed=True)
+    assert f"3.30 V, 41.5 °C ({source})" in render_html(fresh)
+
+
 def test_page_without_labels_and_windows(bundle: Bundle) -> None:
     """A run of random vectors in accuracy mode: the plots that have no data are not there."""
     (bundle.folder / "windows.csv").unlink()
