@@ -55,6 +55,7 @@ def test_digits(board: str, scheme: str, tmp_path: Path) -> None:
     assert metrics["top1"]["value"] >= 0.93
     assert metrics["top1"]["origin"] == "emulated"
     assert metrics["instructions_per_inference"]["value"] > 80_864 / 4  # its MACs, four at once
+    assert metrics["instructions_per_inference"]["n"] == 50  # a repeat is no further sample
     assert not {"latency_s", "cycles_per_inference", "clock_hz"} & set(metrics)
     bundle = open_bundle(Path(content["bundle"]))
     expected, outputs = bundle.array("expected.npy"), bundle.array("outputs.npy")

@@ -129,6 +129,8 @@ def test_bad_line_is_survived_and_counted(kind: str, direction: str, tmp_path: P
         "--json",
         "--vectors",
         "200",
+        "--deadline",
+        "30",
     )
     assert outcome.code == 0, outcome.stderr
     metrics = outcome.json["metrics"]

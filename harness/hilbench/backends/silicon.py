@@ -46,7 +46,7 @@ class SiliconBackend:
     # ------------------------------------------------------------ acquire
 
     def acquire(self) -> str:
-        device = find_device(self._board, self._wanted)
+        device = find_device(self._board, self._wanted, self._spec.facts.silicon)
         port = device.port or _port_of(device.probe)
         self._lock = DeviceLock(device.probe)
         self._link = open_link(port, self._board.uart.baud)
@@ -166,8 +166,8 @@ def _unreadable_devices(board: Board, probes: list[ProbeInfo]) -> list[LabDevice
     ]
 
 
-def find_device(board: Board, wanted: str | None) -> LabDevice:
-    """The one device to use.
+def find_device(board: Board, wanted: str | None, silicon: bool = True) -> LabDevice:
+    """The one device to use; on ``silicon`` the error says how to do without.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def find_device(board: Board, wanted: str | None) -> LabDevice:
     raise NoDevice(
         f"no {board.title}{named} is connected: looked for a probe of kind {board.probe.kind} with "
         f"board id {board.probe.board_id}, saw {seen or 'no probe at all'}",
-        hint=_instead(board),
+        hint=_instead(board) if silicon else "the simulated board has no probe",
     )
 
 

@@ -192,14 +192,32 @@ class ResultsBuilder:
         else:
             self._verdict.check("windows", f"{len(windows)} silent windows")
         if self._facts.ticks == "instructions":
-            median, low, high = median_interval(counts)
-            self._add(
-                "instructions_per_inference", median, self._facts.origin, len(counts),
-                low=low, high=high,
-            )  # fmt: skip
+            self._instructions(windows, counts)
         else:
             self._latency(counts)
         return counts
+
+    def _instructions(self, windows: list[Window], counts: list[int]) -> None:
+        """An emulator repeats itself exactly: a vector is one sample, however often it ran."""
+        by_vector: dict[int, list[int]] = {}
+        for window, count in zip(windows, counts, strict=True):
+            by_vector.setdefault(window.vector, []).append(count)
+        differing = [vector for vector, values in by_vector.items() if len(set(values)) > 1]
+        if differing:
+            self._verdict.fail(
+                "degraded",
+                "counts",
+                f"{len(differing)} vectors gave different counts in their repeats, the first of "
+                f"them vector {differing[0]}: {by_vector[differing[0]]}",
+            )
+        else:
+            self._verdict.check("counts", "the repeats of each vector give the same count")
+        samples = [values[0] for values in by_vector.values()]
+        median, low, high = median_interval(samples)
+        self._add(
+            "instructions_per_inference", median, self._facts.origin, len(samples),
+            low=low, high=high,
+        )  # fmt: skip
 
     def _check_wrap(self) -> None:
         """In real time, a silence shorter than the counter's period proves that it did not wrap."""

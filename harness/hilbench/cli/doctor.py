@@ -65,7 +65,10 @@ def _acceptance(options: argparse.Namespace) -> int:
     with console.progress_bars() as progress:
         bundle = run(plan, progress, console.note)
     code = show_bundle(bundle, options.json)
-    if plan.spec.facts.silicon and bundle.metrics["verdict"]["status"] == "valid":
+    if not plan.spec.facts.silicon:
+        console.note("a rehearsal: only a run on silicon accepts a board")
+        return code
+    if bundle.metrics["verdict"]["status"] == "valid":
         accept_board(plan.board.id, bundle.run)
         console.note(f"{plan.board.id} is now marked as tested on silicon here")
     console.note(f"please send back the folder {bundle.folder}")

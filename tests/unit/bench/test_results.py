@@ -99,6 +99,17 @@ def test_what_spoils_a_run_is_named(changes: dict[str, Any], status: str, reason
     assert any(reason in text for text in verdict.reasons), verdict.reasons
 
 
+def test_repeats_of_an_emulator_are_one_sample() -> None:
+    """And when they differ, the emulator is not what it claims."""
+    repeat = {"event": "window", "v": 0, "k": 1, "ticks": 1010, "irq": 0, "out": OUTPUT}
+    events = journal()
+    same = results([*events[:-1], repeat, events[-1]])
+    assert same.metrics["instructions_per_inference"].n == 2
+    other = results([*events[:-1], {**repeat, "ticks": 1011}, events[-1]])
+    assert other.verdict.status == "degraded"
+    assert "1 vectors gave different counts" in other.verdict.reasons[0]
+
+
 def test_a_counter_that_may_have_wrapped_is_invalid() -> None:
     long = {"longest_window_s": 19.9}
     verdict = results(journal(transfer=long), ticks="cycles").verdict
