@@ -64,7 +64,7 @@ CASES = {
     "old probe firmware": Case({"old_probe_firmware": True}, 4, "older firmware", False),
     "USB timeout later": Case({"usb_timeout": 400}, 5, "did not answer in time"),
     "probe lost while flashing": Case({"usb_lost_at_page": 3}, 5, "disappeared from USB"),
-    "wrong chip": Case({"chip_id": 0x10006451}, 5, "chip's id is 0x451, STM32F746ZGT6 has 0x449"),
+    "wrong chip": Case({"chip_id": 0x10006451}, 5, "0x451 at 0xe0042000, 0x449 was expected"),
     "readout protection 1": Case({"readout_protection": 1}, 5, "[Rr]eadout protection", False),
     "readout protection 2": Case({"readout_protection": 2}, 5, "readout protection level 2", False),
     "held in reset": Case({"held_in_reset": True}, 5, "reset", False),
