@@ -29,7 +29,7 @@ from hilbench.store import open_bundle, read_journal
 pytestmark = pytest.mark.emulated
 
 RUN = ("run", "--board", "nucleo-f746", "--backend", "virtual")
-QUICK = ("--vectors", "40", "--performance-vectors", "5", "--deadline", "4")
+QUICK = ("--vectors", "40", "--performance-vectors", "5", "--deadline", "12")
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ CASES = {
     "caches off": Case({"caches_off": True}, 5, "icache is off; dcache is off"),
     "silent after reset": Case({"uart_to_host": {"mute_after": 0}}, 5, "does not answer"),
     "clock 10 % slow": Case({"clock_factor": 0.9}, 3, "core clock is 194.. MHz.*says 216.0 MHz"),
-    "silent in mid-run": Case({"uart_to_host": {"mute_after": 900}}, 6, "no progress for 4 s"),
+    "silent in mid-run": Case({"uart_to_host": {"mute_after": 900}}, 6, "no progress for 12 s"),
     "port gone": Case({"port_gone_after": 900}, 6, "serial port .* is gone"),
     "HardFault": Case(
         {"hard_fault": {"address": kernel_address(), "count": 12}},
