@@ -77,7 +77,7 @@ class Session:
         try:
             yield
         except KeyboardInterrupt as error:
-            self.writer.journal.append("interrupted", reason="Ctrl-C")
+            self.writer.journal.append("interrupted", reason="Ctrl-C or a signal")
             raise Interrupted(
                 "interrupted; the board is left reset",
                 hint=f"go on with: hilbench resume {self.writer.folder}",
@@ -192,8 +192,9 @@ class Session:
             return
         request = self._request(p.RunMode.ACCURACY, first, total)
         statistics = StreamStatistics()
-        for body, retransmissions in self._results(device, request, statistics, "accuracy"):
-            result, output = unpack_result(body)
+        for result, output, retransmissions in self._results(
+            device, request, statistics, "accuracy"
+        ):
             self._append_output("sample", first + result.vector, output, r=retransmissions)
             self.progress("accuracy", (first + result.vector + 1) / total)
         self._append_transfer("accuracy", statistics)
@@ -204,8 +205,7 @@ class Session:
             return
         request = self._request(p.RunMode.TIMED, first, total)
         statistics = StreamStatistics()
-        for body, _ in self._results(device, request, statistics, "performance"):
-            result, output = unpack_result(body)
+        for result, output, _ in self._results(device, request, statistics, "performance"):
             self._append_output(
                 "window",
                 first + result.vector,
@@ -230,14 +230,21 @@ class Session:
 
     def _results(
         self, device: Device, request: RunRequest, statistics: StreamStatistics, mode: str
-    ) -> Iterator[tuple[bytes, int]]:
-        """Bodies of the result records; overhead goes to the journal, `end` is checked."""
+    ) -> Iterator[tuple[p.Result, bytes, int]]:
+        """Results in the order asked for; overhead goes to the journal, `end` is checked."""
         expected = request.count * request.repeat
         seen = 0
         for record in run_stream(device, request, statistics, self.plan.options.deadline_s):
             if record.kind is p.RecordKind.RESULT:
+                result, output = unpack_result(record.body)
+                place = divmod(seen, request.repeat)
+                if (result.vector, result.repeat) != place:
+                    raise DeviceError(
+                        f"{mode}: the device answers for vector {result.vector}, repeat "
+                        f"{result.repeat}, where {place[0]}, {place[1]} is due"
+                    )
                 seen += 1
-                yield record.body, record.retransmissions
+                yield result, output, record.retransmissions
             elif record.kind is p.RecordKind.OVERHEAD:
                 ticks = p.Overhead.unpack(record.body).ticks
                 self.writer.journal.append("overhead", ticks=ticks)
