@@ -120,6 +120,12 @@ def test_own_vectors_and_labels(host_agent: HostAgent, tmp_path: Path) -> None:
         (("--board", "host", "--model", "absent.tflite"), "absent.tflite"),
         (("--board", "host", "--vectors", "0"), "--vectors"),
         (("--board", "host", "--repeat", "0"), "--repeat"),
+        (("--board", "host", "--repeat", "65536"), "--repeat"),
+        (("--board", "host", "--warmup", "65536"), "--warmup"),
+        (("--board", "host", "--seed", "-1"), "--seed"),
+        (("--board", "host", "--deadline", "0"), "--deadline"),
+        (("--board", "host", "--deadline", "nan"), "--deadline"),
+        (("--board", "host", "--device", "x"), "--device"),
         (("--board", "host", "--labels", "x.csv"), "--labels goes with --inputs"),
     ],
 )
@@ -215,10 +221,13 @@ def test_kill_9_loses_nothing_and_counts_nothing_twice(
     assert sorted(e["v"] for e in after) == list(range(450))
 
 
-def test_ctrl_c_exits_130_and_can_be_resumed(host_agent: HostAgent, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_and_its_kin_exit_130_and_can_be_resumed(
+    host_agent: HostAgent, tmp_path: Path, number: signal.Signals
+) -> None:
     process = start(host_agent, tmp_path)
     wait_for_samples(tmp_path, 30, process)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     assert process.wait(20) in (130, 0)
     folder = only_bundle(tmp_path)
     if process.returncode == 130:
