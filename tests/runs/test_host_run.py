@@ -17,6 +17,7 @@ from tests.conftest import Outcome, hilbench, require_shared
 from tests.host_agent import HostAgent
 
 from hilbench.store import open_bundle, read_journal
+from hilbench.store.journal import encode_line
 
 
 def run(agent: HostAgent, tmp_path: Path, *arguments: str | Path) -> Outcome:
@@ -236,6 +237,44 @@ def test_ctrl_c_and_its_kin_exit_130_and_can_be_resumed(
         assert hilbench("report", folder).code == 2
         assert resume(host_agent, folder).code == 0
     assert open_bundle(folder).sealed
+
+
+@pytest.fixture
+def interrupted(host_agent: HostAgent, tmp_path: Path) -> Path:
+    """The folder of a run that was killed after some samples, and before its end."""
+    process = start(host_agent, tmp_path)
+    wait_for_samples(tmp_path, 10, process)
+    process.kill()
+    process.wait()
+    folder = only_bundle(tmp_path)
+    if open_bundle(folder, verify=False).sealed:
+        pytest.skip("the run was faster than the kill")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["inputs.npy", "expected.npy", "labels.npy"])
+def test_a_run_whose_files_were_altered_is_not_resumed(
+    host_agent: HostAgent, interrupted: Path, name: str
+) -> None:
+    path = interrupted / name
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    outcome = resume(host_agent, interrupted)
+    assert outcome.code == 2
+    assert "altered" in outcome.stderr
+
+
+def test_another_device_does_not_go_on_with_a_run(host_agent: HostAgent, interrupted: Path) -> None:
+    journal = interrupted / "journal.jsonl"
+    events = read_journal(interrupted)
+    for event in events:
+        if event["event"] == "attested":
+            event["hello"]["unique_id"] = "0123456789ab"
+    journal.write_bytes(b"".join(encode_line(event) for event in events))
+    outcome = resume(host_agent, interrupted)
+    assert outcome.code == 5
+    assert "the run began on 0123456789ab" in outcome.stderr
 
 
 def test_a_sealed_run_cannot_be_resumed(host_agent: HostAgent, tmp_path: Path) -> None:

@@ -195,8 +195,8 @@ def resolve(options: RunOptions) -> Plan:
     graph = models.load(model_path)
     data = _vectors(options, graph)
     if options.vectors is not None:
-        data = _first(data, options.vectors)
-    return _build(options, model_path, graph, data, None)
+        data = data.first(options.vectors)
+    return _build(options, model_path, graph, data)
 
 
 def check_options(options: RunOptions) -> None:
@@ -254,7 +254,11 @@ def restore(bundle: Bundle) -> Plan:
     )
     model_path = bundle.folder / "model.tflite"
     graph = replace(models.load(model_path), name=stored["subject"]["model"])
-    plan = _build(options, model_path, graph, data, expected)
+    plan = _build(options, model_path, graph, data)
+    if plan.to_json()["workload_identity"] != stored["workload_identity"]:
+        raise BundleError(f"{bundle.folder} cannot be resumed: its vectors or labels were altered")
+    if plan.expected.tobytes() != expected.tobytes():
+        raise BundleError(f"{bundle.folder} cannot be resumed: its expected outputs were altered")
     if plan.to_json()["subject_identity"] != stored["subject_identity"]:
         raise BundleError(
             f"{bundle.folder} cannot be resumed: firmware, board or packer changed since",
@@ -268,7 +272,6 @@ def _build(
     model_path: Path,
     graph: models.Graph,
     data: workloads.Vectors,
-    expected: NDArray[Any] | None,
 ) -> Plan:
     board = find_board(load_catalogue(), options.board)
     spec = choose_backend(board, options.backend)
@@ -286,8 +289,6 @@ def _build(
     check_board(firmware, board.id)
     image = models.pack(graph)
     check_fit(board, firmware, image)
-    if expected is None:
-        expected = models.run_reference(graph, data.vectors).outputs
     return Plan(
         options=options,
         board=board,
@@ -298,7 +299,7 @@ def _build(
         image=image,
         workload=data,
         modes=tuple(dict.fromkeys(modes)),
-        expected=expected,
+        expected=models.run_reference(graph, data.vectors).outputs,
     )
 
 
@@ -325,11 +326,6 @@ def check_fit(board: Board, firmware: Firmware, image: models.Image) -> None:
         arena_capacity=firmware.limit("arena_capacity_bytes"),
         vector_buffer_bytes=firmware.limit("vector_buffer_bytes"),
     )
-
-
-def _first(data: workloads.Vectors, count: int) -> workloads.Vectors:
-    labels = data.labels[:count] if data.labels is not None else None
-    return replace(data, vectors=data.vectors[:count], labels=labels)
 
 
 def _vectors(options: RunOptions, graph: models.Graph) -> workloads.Vectors:

@@ -40,6 +40,8 @@ class Session:
     ----------
     done : dict
         Mode -> number of vectors that the journal already has (resumed runs).
+    first_unique_id : str or None
+        Hex, of the device that a resumed run began on: another one must not go on with it.
     """
 
     plan: Plan
@@ -48,6 +50,7 @@ class Session:
     progress: Progress
     say: Callable[[str], None]
     done: dict[str, int]
+    first_unique_id: str | None = None
     link_mode: LinkMode | None = None
 
     def execute(self) -> None:
@@ -110,6 +113,12 @@ class Session:
                 unique_id=prepared.unique_id,
             ),
         )
+        if self.first_unique_id not in (None, hello.unique_id.hex()):
+            raise AttestationError(
+                f"this device has unique id {hello.unique_id.hex()}, the run began on "
+                f"{self.first_unique_id}",
+                hint="connect the first one, or start a new run: two devices are two subjects",
+            )
         mode = self.link_mode = self._negotiate(device, hello)
         image = device.load_image()
         if image.image_crc != self.plan.image.crc:
