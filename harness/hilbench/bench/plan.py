@@ -281,10 +281,7 @@ def _build(
             "energy mode needs an instrument, and no instrument is configured",
             hint="nothing was touched; run --mode accuracy --mode performance",
         )
-    if options.device is not None and not spec.facts.silicon:
-        raise UsageError(
-            f"--device chooses among connected boards, and backend {spec.name} starts its own"
-        )
+    check_device(spec, options.device)
     firmware = load_firmware(board.firmware)
     check_board(firmware, board.id)
     image = models.pack(graph)
@@ -316,6 +313,14 @@ def choose_backend(board: Board, name: str | None) -> BackendSpec:
             hint=f"it has: {', '.join(board.backends)}",
         )
     return board.backends[name]
+
+
+def check_device(spec: BackendSpec, device: str | None) -> None:
+    """Raise UsageError when a device is named where there is none to choose."""
+    if device is not None and not spec.facts.silicon:
+        raise UsageError(
+            f"--device chooses among connected boards, and backend {spec.name} starts its own"
+        )
 
 
 def check_fit(board: Board, firmware: Firmware, image: models.Image) -> None:
