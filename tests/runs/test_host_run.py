@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import Outcome, hilbench, require_shared
+from tests.conftest import Outcome, hear_interrupts, hilbench, require_shared
 from tests.host_agent import HostAgent
 
 from hilbench.store import open_bundle, read_journal
@@ -164,6 +165,7 @@ def start(agent: HostAgent, tmp_path: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=hear_interrupts,
     )
 
 
@@ -263,6 +265,24 @@ def test_a_run_whose_files_were_altered_is_not_resumed(
     outcome = resume(host_agent, interrupted)
     assert outcome.code == 2
     assert "altered" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"facts": {"ticks": "cycles", "time_base": "real", "silicon": True}}, "(facts)"),
+        ({"ticks_to_instructions": [1, 2]}, "(ticks_to_instructions)"),
+        ({"modes": 3}, "is damaged"),
+    ],
+)
+def test_a_run_whose_plan_was_altered_is_not_resumed(
+    host_agent: HostAgent, interrupted: Path, changes: dict[str, object], text: str
+) -> None:
+    path = interrupted / "plan.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    outcome = resume(host_agent, interrupted)
+    assert outcome.code == 2
+    assert text in outcome.stderr
 
 
 def test_another_device_does_not_go_on_with_a_run(host_agent: HostAgent, interrupted: Path) -> None:
