@@ -17,6 +17,8 @@ import pytest
 from tests.conftest import Outcome, hear_interrupts, hilbench, require_shared
 from tests.host_agent import HostAgent
 
+from hilbench.models.graph import Graph, Operator, ReshapeOptions, Tensor
+from hilbench.models.writer import write
 from hilbench.store import open_bundle, read_journal
 from hilbench.store.journal import encode_line
 
@@ -152,6 +154,19 @@ def test_quality_target(host_agent: HostAgent, tmp_path: Path) -> None:
     labels.write_text("".join(f"{i}.bin,{i}\n" for i in range(4)))
     outcome = run(host_agent, tmp_path, "--mode", "accuracy", "--vectors", "20", "--require-target")
     assert outcome.code == 0  # the first 20 digits are easy
+
+
+def test_outputs_that_exceed_the_out_buffer_are_named_as_such(
+    host_agent: HostAgent, tmp_path: Path
+) -> None:
+    quantized = {"scales": (0.5,), "zero_points": (0,)}
+    wide = [Tensor(name, (1, 1 << 16), "int8", **quantized) for name in ("in", "out")]
+    reshape = Operator("RESHAPE", (0,), (1,), ReshapeOptions((1, 1 << 16)))
+    model = tmp_path / "wide.tflite"
+    model.write_bytes(write(Graph(tuple(wide), (reshape,), (0,), (1,))))
+    outcome = run(host_agent, tmp_path, "--model", model, "--vectors", "1")
+    assert outcome.code == 2
+    assert "one vector's outputs exceed the device's out buffer by" in outcome.stderr
 
 
 # ---------------------------------------------------------------- interruption
