@@ -169,6 +169,24 @@ def test_outputs_that_exceed_the_out_buffer_are_named_as_such(
     assert "one vector's outputs exceed the device's out buffer by" in outcome.stderr
 
 
+def test_labels_of_a_model_with_two_outputs_are_refused(
+    host_agent: HostAgent, tmp_path: Path
+) -> None:
+    """Its classes would be looked for in both outputs, end to end."""
+    quantized = {"scales": (0.5,), "zero_points": (0,)}
+    tensors = tuple(Tensor(name, (1, 4), "int8", **quantized) for name in "abc")
+    reshapes = tuple(Operator("RESHAPE", (0,), (i,), ReshapeOptions((1, 4))) for i in (1, 2))
+    model, inputs, labels = (tmp_path / name for name in ("two.tflite", "x.npy", "labels.csv"))
+    model.write_bytes(write(Graph(tensors, reshapes, (0,), (1, 2))))
+    np.save(inputs, np.eye(4, dtype=np.int8))
+    labels.write_text("a,0\nb,1\nc,2\nd,3\n")
+    arguments = ("--model", model, "--inputs", inputs)
+    assert run(host_agent, tmp_path, *arguments).code == 0
+    outcome = run(host_agent, tmp_path, *arguments, "--labels", labels)
+    assert outcome.code == 2
+    assert "labels go with one output, the model has 2" in outcome.stderr
+
+
 # ---------------------------------------------------------------- interruption
 
 
