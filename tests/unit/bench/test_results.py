@@ -23,6 +23,7 @@ def plan(ticks: str = "instructions", silicon: bool = False, repeat: int = 1) ->
         "workload": {"vectors": 2},
         "performance_vectors": 2,
         "repeat": repeat,
+        "warmup": 1,
         "quality_target": 0.5,
         "engine_flash_bytes": 100,
         "image": {
@@ -113,7 +114,9 @@ def test_repeats_of_an_emulator_are_one_sample() -> None:
 
 
 def test_a_counter_that_may_have_wrapped_is_invalid() -> None:
-    long = {"longest_window_s": 19.9}
+    long = {"longest_window_s": 2 * 19.9}  # one warm-up, one repeat
+    enough = {"longest_window_s": 19.9}
+    assert results(journal(transfer=enough), ticks="cycles").verdict.status == "valid"
     verdict = results(journal(transfer=long), ticks="cycles").verdict
     assert verdict.status == "invalid"
     assert "wraps after 19.9 s" in verdict.reasons[0]
