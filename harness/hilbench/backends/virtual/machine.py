@@ -143,6 +143,7 @@ class Machine:
             wire.set_faults(wire_faults)
         self.usart.gone_after = f.get("port_gone_after")
         self.system.caches_stay_off = bool(f.get("caches_off", False))
+        self.clocks.hse_absent = bool(f.get("hse_absent", False))
         self.held_in_reset = bool(f.get("held_in_reset", False))
         if "chip_id" in f:
             self.bus.on_read("DBGMCU_IDCODE", lambda: fault_table.number(f["chip_id"]))
