@@ -102,6 +102,9 @@ class QemuBackend:
     def probe_trial(self) -> dict[str, str]:
         return {}
 
+    def counter_reads(self, last: int) -> list[tuple[int, int]]:
+        return []
+
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         process, folder = self._process, self._folder
         if process is None or folder is None or not isinstance(error, LinkLost | AttestationError):

@@ -25,6 +25,7 @@ class Recorded:
     samples: dict[int, Sample] = field(default_factory=dict)
     windows: dict[tuple[int, int], Window] = field(default_factory=dict)
     overhead_ticks: list[int] = field(default_factory=list)
+    weighted: dict[tuple[int, int], int] = field(default_factory=dict)
     transfers: list[dict[str, Any]] = field(default_factory=list)
     link_trials: list[dict[str, Any]] = field(default_factory=list)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -53,6 +54,7 @@ def _complete(flags: Any) -> int:
 def read_events(events: Sequence[dict[str, Any]]) -> Recorded:
     """Sort a journal; a vector that was measured again after an interruption counts once."""
     recorded = Recorded()
+    weighted_overhead = 0
     for event in events:
         kind = event["event"]
         if kind == "sample":
@@ -65,6 +67,10 @@ def read_events(events: Sequence[dict[str, Any]]) -> Recorded:
             recorded.windows[window.vector, window.repeat] = window
         elif kind == "overhead":
             recorded.overhead_ticks.append(event["ticks"])
+        elif kind == "weighted_overhead":
+            weighted_overhead = event["ticks"]
+        elif kind == "weighted":
+            recorded.weighted[event["v"], event["k"]] = event["ticks"] - weighted_overhead
         elif kind == "transfer":
             recorded.transfers.append(event)
         elif kind == "link_trial":
@@ -193,6 +199,7 @@ class ResultsBuilder:
             self._verdict.check("windows", f"{len(windows)} silent windows")
         if self._facts.ticks == "instructions":
             self._instructions(windows, counts)
+            self._weighted(windows)
         else:
             self._latency(counts)
         return counts
@@ -216,6 +223,27 @@ class ResultsBuilder:
         median, low, high = median_interval(samples)
         self._add(
             "instructions_per_inference", median, self._facts.origin, len(samples),
+            low=low, high=high,
+        )  # fmt: skip
+
+    def _weighted(self, windows: list[Window]) -> None:
+        """The emulator's second count; nothing where it keeps no log of the windows."""
+        recorded = self._recorded
+        if not recorded.weighted and "weighted_not_joined" not in recorded.events:
+            return
+        missing = sum((w.vector, w.repeat) not in recorded.weighted for w in windows)
+        if missing:
+            reason = recorded.events.get("weighted_not_joined", {}).get("reason", "interrupted")
+            self._verdict.check(
+                "weighted counts",
+                f"none: {missing} of {len(windows)} windows are not in the emulator's log "
+                f"({reason})",
+            )
+            return
+        by_vector = {w.vector: recorded.weighted[w.vector, w.repeat] for w in windows}
+        median, low, high = median_interval(list(by_vector.values()))
+        self._add(
+            "weighted_instructions_per_inference", median, self._facts.origin, len(by_vector),
             low=low, high=high,
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ from hilbench import __version__
 from hilbench.backends.base import Backend, Prepared, Progress
 from hilbench.bench.plan import Plan
 from hilbench.bench.trials import check_layers, try_link
+from hilbench.bench.weighted import join, reads_wanted
 from hilbench.device import Device, RunRequest, StreamStatistics, check_attestation, run_stream
 from hilbench.device.attest import Expectation, flag_names
 from hilbench.device.client import LinkMode
@@ -49,6 +50,7 @@ class Session:
     say: Callable[[str], None]
     done: dict[str, int]
     link_mode: LinkMode | None = None
+    _overhead_ticks: int = 0
 
     def execute(self) -> None:
         """Do what is left of the plan.
@@ -204,8 +206,10 @@ class Session:
             return
         request = self._request(p.RunMode.TIMED, first, total)
         statistics = StreamStatistics()
+        windows: list[tuple[int, int, int]] = []
         for body, _ in self._results(device, request, statistics, "performance"):
             result, output = unpack_result(body)
+            windows.append((first + result.vector, result.repeat, result.ticks))
             self._append_output(
                 "window",
                 first + result.vector,
@@ -216,6 +220,22 @@ class Session:
             )
             self.progress("performance", (first + result.vector + 1) / total)
         self._append_transfer("performance", statistics)
+        self._weigh(windows)
+
+    def _weigh(self, windows: list[tuple[int, int, int]]) -> None:
+        """Journal the weighted counts of these windows, where the backend logs counter reads."""
+        reads = self.backend.counter_reads(reads_wanted(len(windows)))
+        if not reads:
+            return
+        journal = self.writer.journal
+        try:
+            overhead, weighted = join(reads, self._overhead_ticks, [w[2] for w in windows])
+        except ValueError as error:
+            journal.append("weighted_not_joined", reason=str(error))
+            return
+        journal.append("weighted_overhead", ticks=overhead)
+        for (vector, repeat, _), ticks in zip(windows, weighted, strict=True):
+            journal.append("weighted", v=vector, k=repeat, ticks=ticks)
 
     def _request(self, mode: p.RunMode, first: int, total: int) -> RunRequest:
         vectors = self.plan.vectors[first:total]
@@ -239,7 +259,7 @@ class Session:
                 seen += 1
                 yield record.body, record.retransmissions
             elif record.kind is p.RecordKind.OVERHEAD:
-                ticks = p.Overhead.unpack(record.body).ticks
+                ticks = self._overhead_ticks = p.Overhead.unpack(record.body).ticks
                 self.writer.journal.append("overhead", ticks=ticks)
             elif record.kind is p.RecordKind.END:
                 end = p.End.unpack(record.body)
