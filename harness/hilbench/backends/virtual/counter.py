@@ -1,8 +1,9 @@
 """Exact instruction counting by a block hook: the C helper, or the same in Python.
 
 Both count a block when it starts, by decoding it once, and can stop the core before a block.  A
-second total, `weighted`, counts an instruction that moves several registers once per register.  A block that is left early (a fault, a breakpoint) is corrected by
-:meth:`Counter.left_at`.  The two give the same number; the helper is some ten times faster.
+second total, ``weighted``, counts an instruction that moves several registers once per register.
+A block that is left early (a fault, a breakpoint) is corrected by :meth:`Counter.left_at`.  The two
+give the same numbers; the helper is some ten times faster.
 """
 
 from __future__ import annotations
