@@ -169,7 +169,7 @@ def _stride(graph: models.Graph, op: models.OpReport) -> int:
     return 1
 
 
-def plan_of(board: str, backend: str, model: str, data: Path) -> Plan:
+def plan_of(board: str, backend: str, model: str, data: Path = DATA) -> Plan:
     """One vector of a model: digits' first, or the data folder's seed 1."""
     if model == "digits":
         return resolve(RunOptions(board=board, backend=backend, vectors=1))

@@ -51,7 +51,7 @@ class State(Protocol):
     block_instructions: int
 
 
-def _instructions(code: bytes) -> Iterator[tuple[int, int]]:
+def iterate_instructions(code: bytes) -> Iterator[tuple[int, int]]:
     """Halfwords of each Thumb instruction, 0 for a second one that is not there (ARM A5.1)."""
     i = 0
     while i + 1 < len(code):
@@ -66,12 +66,12 @@ def _instructions(code: bytes) -> Iterator[tuple[int, int]]:
 
 def count_instructions(code: bytes) -> int:
     """Number of Thumb instructions in ``code`` (ARMv7-M ARM A5.1)."""
-    return sum(1 for _ in _instructions(code))
+    return sum(1 for _ in iterate_instructions(code))
 
 
 def weigh_instructions(code: bytes) -> int:
     """Sum of :func:`registers_moved` over the Thumb instructions in ``code``."""
-    return sum(registers_moved(first, second) for first, second in _instructions(code))
+    return sum(registers_moved(first, second) for first, second in iterate_instructions(code))
 
 
 def registers_moved(first: int, second: int) -> int:
