@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -40,6 +41,37 @@ def test_every_verb_has_help(verb: str) -> None:
     outcome = hilbench(verb, "--help")
     assert outcome.code == 0
     assert VERBS[verb] in " ".join(outcome.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"),
+    [("> /dev/full", 74), (">&-", 0), ("2>&-", 0)],
+)
+@pytest.mark.parametrize("arguments", ["workloads", "workloads --json"])
+def test_output_that_goes_nowhere_is_no_bug(arguments: str, redirection: str, code: int) -> None:
+    command = f"{sys.executable} -m hilbench {arguments} {redirection}"
+    outcome = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert outcome.returncode == code
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("arguments", [["workloads"], ["workloads", "--json"]])
+def test_a_reader_that_left_is_no_bug_and_no_regression(arguments: list[str]) -> None:
+    unread, stdout = os.pipe()
+    os.close(unread)
+    command = [sys.executable, "-m", "hilbench", *arguments]
+    outcome = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, check=False)
+    os.close(stdout)
+    assert outcome.returncode == 74
+    assert outcome.stderr == b""
+
+
+def test_a_terminal_without_the_characters_shows_the_rest() -> None:
+    command = [sys.executable, "-m", "hilbench", "boards"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    assert (
+        subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    )
 
 
 def test_unknown_verb_is_a_usage_error() -> None:

@@ -116,14 +116,13 @@ _FAILING_READS = {"unmapped flash": 0x08200000, "unmapped SRAM": 0x20080000}
 class ProbeSession:
     """A debug session: one probe, one target.  Use as a context manager, or call :meth:`close`.
 
-    Errors raised while :attr:`measuring` is set are :class:`~hilbench.errors.TargetLost` (exit 6);
-    before that they belong to flashing and identification (exit 5).
+    Once the agent has answered, a run needs the probe no more; what fails here belongs to opening
+    (exit 4) or to flashing and identification (exit 5).
     """
 
     def __init__(self, session: Any, unique_id: str) -> None:
         self._session = session
         self.unique_id = unique_id
-        self.measuring = False
 
     # ------------------------------------------------------------ open, close
 
@@ -198,9 +197,6 @@ class ProbeSession:
     def _target(self) -> Any:
         return self._session.target
 
-    def _phase(self, before: Phase) -> Phase:
-        return Phase.RUNNING if self.measuring else before
-
     # ------------------------------------------------------------ identity
 
     def info(self) -> dict[str, str]:
@@ -259,7 +255,7 @@ class ProbeSession:
 
     def read_memory(self, address: int, size: int) -> bytes:
         """``size`` bytes of the target's memory."""
-        with translated(self._phase(Phase.FLASHING), f"reading {size} bytes at {address:#010x}"):
+        with translated(Phase.FLASHING, f"reading {size} bytes at {address:#010x}"):
             return bytes(self._target.read_memory_block8(address, size))
 
     def status_codes(self) -> dict[str, str]:
@@ -345,12 +341,12 @@ class ProbeSession:
 
     def reset_and_halt(self) -> None:
         """Reset the target and halt it at its first instruction."""
-        with translated(self._phase(Phase.FLASHING), "resetting and halting the target"):
+        with translated(Phase.FLASHING, "resetting and halting the target"):
             self._target.reset_and_halt()
 
     def reset_and_run(self) -> None:
         """Reset the target and let it run; open its serial port first, or its greeting is lost."""
-        with translated(self._phase(Phase.FLASHING), "resetting the target"):
+        with translated(Phase.FLASHING, "resetting the target"):
             self._target.reset()
 
     def fault_state(self) -> FaultState | None:

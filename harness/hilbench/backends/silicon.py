@@ -25,7 +25,6 @@ from hilbench.errors import (
     LinkLost,
     NoDevice,
     TargetFault,
-    TargetIdentityError,
 )
 from hilbench.link import Link, open_link
 
@@ -64,13 +63,7 @@ class SiliconBackend:
         session, spec = self._opened(), self._probe_spec
         self._touched = True
         self._symbol = firmware.symbol
-        chip = int.from_bytes(session.read_memory(spec.chip_id_address, 4), "little")
-        if chip & spec.chip_id_mask != spec.chip_id_value:
-            raise TargetIdentityError(
-                f"the chip's id is 0x{chip & spec.chip_id_mask:03X}, {self._board.mcu} has "
-                f"0x{spec.chip_id_value:03X}",
-                hint="nothing was flashed; this probe is connected to another board",
-            )
+        session.check_chip(spec.chip_id_address, spec.chip_id_mask, spec.chip_id_value)
         check_board(firmware, self._board.id)
         unique_id = session.read_memory(spec.unique_id_address, spec.unique_id_bytes)
         segments = [(s.address, s.data) for s in firmware.segments]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ ACCEPTANCE_MODES = ("accuracy", "performance", "layers", "link", "probe")
 DEFAULT_MODES = ("accuracy", "performance")
 #: Vectors timed in performance mode unless asked otherwise; accuracy mode takes all.
 PERFORMANCE_VECTORS = 50
+#: Of one vector, timed or before: a u16 in the protocol's `run`.
+MOST_INFERENCES = 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -187,14 +190,30 @@ def resolve(options: RunOptions) -> Plan:
     ToolMissing
         Energy mode without an instrument.
     """
+    check_options(options)
     model_path = options.model or workloads.get(options.workload or "digits").default_model
     graph = models.load(model_path)
     data = _vectors(options, graph)
     if options.vectors is not None:
-        if options.vectors < 1:
-            raise UsageError("--vectors is at least 1")
-        data = _first(data, options.vectors)
-    return _build(options, model_path, graph, data, None)
+        data = data.first(options.vectors)
+    return _build(options, model_path, graph, data)
+
+
+def check_options(options: RunOptions) -> None:
+    """Raise UsageError for a number that is out of range."""
+    most = MOST_INFERENCES
+    for name, value, low, high in (
+        ("--vectors", options.vectors, 1, None),
+        ("--performance-vectors", options.performance_vectors, 1, None),
+        ("--repeat", options.repeat, 1, most),
+        ("--warmup", options.warmup, 0, most),
+        ("--seed", options.seed, 0, None),
+    ):
+        if value is not None and (value < low or (high is not None and value > high)):
+            bound = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise UsageError(f"{name} is {value}, must be {bound}")
+    if not (options.deadline_s > 0 and math.isfinite(options.deadline_s)):
+        raise UsageError(f"--deadline is {options.deadline_s:g}, must be seconds, more than 0")
 
 
 def restore(bundle: Bundle) -> Plan:
@@ -235,7 +254,11 @@ def restore(bundle: Bundle) -> Plan:
     )
     model_path = bundle.folder / "model.tflite"
     graph = replace(models.load(model_path), name=stored["subject"]["model"])
-    plan = _build(options, model_path, graph, data, expected)
+    plan = _build(options, model_path, graph, data)
+    if plan.to_json()["workload_identity"] != stored["workload_identity"]:
+        raise BundleError(f"{bundle.folder} cannot be resumed: its vectors or labels were altered")
+    if plan.expected.tobytes() != expected.tobytes():
+        raise BundleError(f"{bundle.folder} cannot be resumed: its expected outputs were altered")
     if plan.to_json()["subject_identity"] != stored["subject_identity"]:
         raise BundleError(
             f"{bundle.folder} cannot be resumed: firmware, board or packer changed since",
@@ -249,7 +272,6 @@ def _build(
     model_path: Path,
     graph: models.Graph,
     data: workloads.Vectors,
-    expected: NDArray[Any] | None,
 ) -> Plan:
     board = find_board(load_catalogue(), options.board)
     spec = choose_backend(board, options.backend)
@@ -259,14 +281,14 @@ def _build(
             "energy mode needs an instrument, and no instrument is configured",
             hint="nothing was touched; run --mode accuracy --mode performance",
         )
-    if options.repeat < 1 or options.warmup < 0 or options.performance_vectors < 1:
-        raise UsageError("--repeat and --performance-vectors are at least 1, --warmup at least 0")
+    if options.device is not None and not spec.facts.silicon:
+        raise UsageError(
+            f"--device chooses among connected boards, and backend {spec.name} starts its own"
+        )
     firmware = load_firmware(board.firmware)
     check_board(firmware, board.id)
     image = models.pack(graph)
     check_fit(board, firmware, image)
-    if expected is None:
-        expected = models.run_reference(graph, data.vectors).outputs
     return Plan(
         options=options,
         board=board,
@@ -277,7 +299,7 @@ def _build(
         image=image,
         workload=data,
         modes=tuple(dict.fromkeys(modes)),
-        expected=expected,
+        expected=models.run_reference(graph, data.vectors).outputs,
     )
 
 
@@ -304,11 +326,6 @@ def check_fit(board: Board, firmware: Firmware, image: models.Image) -> None:
         arena_capacity=firmware.limit("arena_capacity_bytes"),
         vector_buffer_bytes=firmware.limit("vector_buffer_bytes"),
     )
-
-
-def _first(data: workloads.Vectors, count: int) -> workloads.Vectors:
-    labels = data.labels[:count] if data.labels is not None else None
-    return replace(data, vectors=data.vectors[:count], labels=labels)
 
 
 def _vectors(options: RunOptions, graph: models.Graph) -> workloads.Vectors:

@@ -401,7 +401,21 @@ def compute(
     recorded = read_events(events)
     if expected is None or "measured" not in recorded.events:
         raise BundleError("the run is not complete", hint="`hilbench resume` goes on")
+    _check_whole(plan, recorded)
     return ResultsBuilder(plan, recorded, expected, labels).build()
+
+
+def _check_whole(plan: dict[str, Any], recorded: Recorded) -> None:
+    """Each vector asked for is there, and no other: lines were neither lost nor slipped in."""
+    samples = plan["workload"]["vectors"] if "accuracy" in plan["modes"] else 0
+    timed = plan["performance_vectors"] if "performance" in plan["modes"] else 0
+    windows = {(v, k) for v in range(timed) for k in range(plan["repeat"])}
+    if set(recorded.samples) != set(range(samples)) or set(recorded.windows) != windows:
+        raise BundleError(
+            f"the journal claims a whole run, and has {len(recorded.samples)} of {samples} vectors "
+            f"and {len(recorded.windows)} of {len(windows)} windows",
+            hint="it was altered; start a new run",
+        )
 
 
 def _csv(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
