@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.conftest import ROOT, Outcome, hilbench, require_module
+from tests.conftest import ROOT, Outcome, hear_interrupts, hilbench, require_module
 
 from hilbench.boards import load_catalogue
 from hilbench.boards.firmware import load_firmware
@@ -389,6 +389,7 @@ def test_signals_leave_a_resumable_run_and_no_process(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=hear_interrupts,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     time.sleep(delay_s)

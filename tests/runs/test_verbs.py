@@ -149,6 +149,23 @@ def test_flash_dry_run_touches_nothing() -> None:
     assert outcome.json["done"] is False
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("flash", "--board", "mps2-an386"), "nothing to flash"),
+        (
+            ("flash", "--board", "nucleo-f746", "--backend", "virtual", "--device", "x"),
+            "--device chooses among connected boards",
+        ),
+        (("doctor", "--board", "nucleo"), "no board 'nucleo'"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(arguments: tuple[str, ...], text: str) -> None:
+    outcome = hilbench(*arguments)
+    assert outcome.code == 2
+    assert text in outcome.stderr
+
+
 def test_flash_refuses_an_elf_that_is_not_ours(tmp_path: Path) -> None:
     outcome = hilbench("flash", "--board", "nucleo-f746", "--firmware", sys.executable)
     assert outcome.code == 5

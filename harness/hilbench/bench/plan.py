@@ -26,6 +26,8 @@ ACCEPTANCE_MODES = ("accuracy", "performance", "layers", "link", "probe")
 DEFAULT_MODES = ("accuracy", "performance")
 #: Vectors timed in performance mode unless asked otherwise; accuracy mode takes all.
 PERFORMANCE_VECTORS = 50
+#: Of a plan, between a run and its resumption: the board may have passed its acceptance meanwhile.
+MAY_CHANGE = ("silicon_tested",)
 #: Of one vector, timed or before: a u16 in the protocol's `run`.
 MOST_INFERENCES = 0xFFFF
 
@@ -228,7 +230,32 @@ def restore(bundle: Bundle) -> Plan:
     vectors, expected = bundle.array("inputs.npy"), bundle.array("expected.npy")
     if vectors is None or expected is None:
         raise BundleError(f"{bundle.folder} lost its inputs; it cannot be resumed")
-    options = RunOptions(
+    try:
+        options = _stored_options(stored, bundle.folder.parent)
+        data = _stored_workload(stored, vectors, bundle.array("labels.npy"))
+        name = stored["subject"]["model"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{bundle.folder / 'plan.json'} is damaged: {error!r}") from error
+    model_path = bundle.folder / "model.tflite"
+    graph = replace(models.load(model_path), name=name)
+    plan = _build(options, model_path, graph, data)
+    if plan.expected.tobytes() != expected.tobytes():
+        raise BundleError(f"{bundle.folder} cannot be resumed: its expected outputs were altered")
+    fresh = json.loads(json.dumps(plan.to_json()))
+    if fresh["workload_identity"] != stored.get("workload_identity"):
+        raise BundleError(f"{bundle.folder} cannot be resumed: its vectors or labels were altered")
+    changed = [key for key in fresh if key not in MAY_CHANGE and fresh[key] != stored.get(key)]
+    if changed:
+        raise BundleError(
+            f"{bundle.folder} cannot be resumed: firmware, board or packer changed since "
+            f"({', '.join(changed)})",
+            hint="start a new run; what the old one recorded stays in its folder",
+        )
+    return plan
+
+
+def _stored_options(stored: dict[str, Any], out: Path) -> RunOptions:
+    return RunOptions(
         board=stored["board"],
         backend=stored["backend"],
         device=stored["device"],
@@ -237,14 +264,19 @@ def restore(bundle: Bundle) -> Plan:
         repeat=stored["repeat"],
         warmup=stored["warmup"],
         seed=stored["seed"],
-        out=bundle.folder.parent,
+        out=out,
         deadline_s=stored["deadline_s"],
     )
+
+
+def _stored_workload(
+    stored: dict[str, Any], vectors: NDArray[np.uint8], labels: NDArray[np.int64] | None
+) -> workloads.Vectors:
     workload = stored["workload"]
-    data = workloads.Vectors(
+    return workloads.Vectors(
         name=workload["name"],
         vectors=vectors,
-        labels=bundle.array("labels.npy"),
+        labels=labels,
         encoding=workload["encoding"],
         task=workload["task"],
         metric=workload["metric"],
@@ -252,19 +284,6 @@ def restore(bundle: Bundle) -> Plan:
         target=stored["quality_target"],
         source=workload["source"],
     )
-    model_path = bundle.folder / "model.tflite"
-    graph = replace(models.load(model_path), name=stored["subject"]["model"])
-    plan = _build(options, model_path, graph, data)
-    if plan.to_json()["workload_identity"] != stored["workload_identity"]:
-        raise BundleError(f"{bundle.folder} cannot be resumed: its vectors or labels were altered")
-    if plan.expected.tobytes() != expected.tobytes():
-        raise BundleError(f"{bundle.folder} cannot be resumed: its expected outputs were altered")
-    if plan.to_json()["subject_identity"] != stored["subject_identity"]:
-        raise BundleError(
-            f"{bundle.folder} cannot be resumed: firmware, board or packer changed since",
-            hint="start a new run; what the old one recorded stays in its folder",
-        )
-    return plan
 
 
 def _build(
@@ -281,9 +300,11 @@ def _build(
             "energy mode needs an instrument, and no instrument is configured",
             hint="nothing was touched; run --mode accuracy --mode performance",
         )
-    if options.device is not None and not spec.facts.silicon:
+    check_device(spec, options.device)
+    if data.labels is not None and len(graph.outputs) != 1:
         raise UsageError(
-            f"--device chooses among connected boards, and backend {spec.name} starts its own"
+            f"labels go with one output, the model has {len(graph.outputs)}: which one holds the "
+            "classes?"
         )
     firmware = load_firmware(board.firmware)
     check_board(firmware, board.id)
@@ -316,6 +337,14 @@ def choose_backend(board: Board, name: str | None) -> BackendSpec:
             hint=f"it has: {', '.join(board.backends)}",
         )
     return board.backends[name]
+
+
+def check_device(spec: BackendSpec, device: str | None) -> None:
+    """Raise UsageError when a device is named where there is none to choose."""
+    if device is not None and not spec.facts.silicon:
+        raise UsageError(
+            f"--device chooses among connected boards, and backend {spec.name} starts its own"
+        )
 
 
 def check_fit(board: Board, firmware: Firmware, image: models.Image) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from hilbench.backends.base import Progress, create_backend
 from hilbench.bench.plan import Plan, restore
-from hilbench.bench.results import compute, read_events
+from hilbench.bench.recorded import read_events
+from hilbench.bench.results import compute
 from hilbench.bench.session import Session, new_bundle
 from hilbench.errors import BundleError, HilbenchError
 from hilbench.reports.html import render_html

@@ -30,9 +30,13 @@ def execute(options: argparse.Namespace) -> int:
         return _acceptance(options)
     from hilbench.bench.doctor import examine
     from hilbench.boards import load_catalogue
+    from hilbench.boards.catalogue import find_board
     from hilbench.reports.terminal import finding_list
 
-    findings = examine(load_catalogue(), options.out)
+    catalogue = load_catalogue()
+    if options.board is not None:
+        find_board(catalogue, options.board)
+    findings = examine(catalogue, options.out)
     if options.json:
         console.show_json([asdict(finding) for finding in findings])
     else:

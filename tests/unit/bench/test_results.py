@@ -169,3 +169,9 @@ def test_a_vector_measured_twice_counts_once() -> None:
 def test_a_journal_that_lost_or_gained_a_line_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(BundleError, match="claims a whole run"):
         results(journal(**change))
+
+
+@pytest.mark.parametrize("event", [{"event": "sample", "v": 0}, {}, {"event": "overhead"}])
+def test_an_event_that_lacks_a_field_is_refused(event: dict[str, Any]) -> None:
+    with pytest.raises(BundleError, match="an event that is none"):
+        results([*journal(), event])
