@@ -43,10 +43,17 @@ class CountError(Exception):
 
 @dataclass(frozen=True)
 class Count:
-    """Instructions of one window, the empty window's subtracted; weighted None = not counted."""
+    """Instructions of one window, the empty window's subtracted; None = not counted.
+
+    Attributes
+    ----------
+    vector : int or None
+        With MVE: only vector multi-register transfers weighted, all else counted plainly.
+    """
 
     plain: int
-    weighted: int | None
+    weighted: int | None = None
+    vector: int | None = None
 
 
 def compile_plugin(folder: Path) -> Path | None:
@@ -81,11 +88,11 @@ class CountingQemu(QemuBackend):
         arguments = f"start={start:#x},stop={stop:#x},out={self._log},thumb={thumb},mve={mve}"
         return [*command, "-plugin", f"{self.plugin},{arguments}"]
 
-    def windows(self, last: int) -> list[tuple[int, int]]:
-        """Plain and weighted counts of the last windows, oldest first; nothing subtracted."""
+    def windows(self, last: int) -> list[tuple[int, int, int]]:
+        """Plain, weighted and vector counts of the last windows, oldest first, not subtracted."""
         lines = self._log.read_text().splitlines() if self.plugin is not None else []
         counts = [line.split() for line in lines[-last:]]
-        return [(int(plain), int(weighted)) for plain, weighted in counts]
+        return [(int(plain), int(weighted), int(vector)) for plain, weighted, vector in counts]
 
 
 def _markers(elf: Path) -> tuple[int, int]:
@@ -142,18 +149,21 @@ class CountedBoard:
         if isinstance(self.backend, CountingQemu):
             windows = self.backend.windows(1 + len(ticks) + unreported)
             if not windows:
-                return [Count(count, None) for count in plain]
-            (empty_plain, empty_weighted), *rest = windows
-            seen = [window[0] - empty_plain for window in rest[: len(ticks)]]
+                return [Count(count) for count in plain]
+            first, *rest = windows
+            seen, weighted, vector = (
+                [window[i] - first[i] for window in rest[: len(ticks)]] for i in range(3)
+            )
             if seen != plain:
                 raise CountError(f"the timer counts {plain}, the plugin {seen}")
-            weighted = [window[1] - empty_weighted for window in rest[: len(ticks)]]
+            if "mve" in self.plan.board.isa:
+                return [Count(*each) for each in zip(plain, weighted, vector, strict=True)]
         else:
             reads = self.backend.counter_reads(reads_wanted(len(ticks) + unreported))
             reads = reads[: len(reads) - 2 * unreported]
             empty_weighted, raw = join(reads, overhead, ticks)
             weighted = [value - empty_weighted for value in raw]
-        return [Count(*pair) for pair in zip(plain, weighted, strict=True)]
+        return [Count(*each) for each in zip(plain, weighted, strict=True)]
 
     def _instructions(self, ticks: float) -> int:
         numerator, denominator = self.plan.spec.ticks_to_instructions or (1, 1)

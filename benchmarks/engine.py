@@ -49,7 +49,8 @@ class Goal:
 
 _KWS_DSP = Goal(7_697_427, 2_800_000, 3_500_000)
 _IC_DSP = Goal(29_863_313, 11_000_000, 14_200_000)
-#: Per class of core; on MVE the bar holds for code without multi-register vector loads.
+#: Per class of core; on MVE the plain bar is held against the count in which multi-register vector
+#: transfers weigh their registers.
 GOALS: dict[tuple[str, str], Goal] = {
     ("kws_int8", "cortex-m4"): _KWS_DSP,
     ("kws_int8", "cortex-m7"): _KWS_DSP,
@@ -105,7 +106,7 @@ class Row:
         bars: list[tuple[str, float | None, float | None]] = []
         if self.goal is not None:
             bars += [
-                ("plain", self.count.plain, self.goal.plain),
+                ("plain", self.count.vector or self.count.plain, self.goal.plain),
                 ("weighted", self.count.weighted, self.goal.weighted),
             ]
         if self.model in ANCHOR_ARENA_BYTES:
@@ -126,6 +127,7 @@ class Row:
         return {
             "instructions": self.count.plain,
             "weighted": self.count.weighted,
+            "vector": self.count.vector,
             "image_bytes": self.image_bytes,
             "arena_bytes": self.arena_bytes,
         }
@@ -290,7 +292,7 @@ def show(row: Row) -> None:
 
 
 CSV_HEADER = (
-    "board", "model", "operator", "name", "macs", "instructions", "weighted", "per_mac",
+    "board", "model", "operator", "name", "macs", "instructions", "weighted", "vector", "per_mac",
     "weighted_per_mac", "floor", "times_floor", "anchor", "bar", "weighted_bar", "image_bytes",
     "model_bytes", "arena_bytes", "engine_flash_bytes",
 )  # fmt: skip
@@ -328,6 +330,7 @@ def _csv_counts(count: Count, macs: int) -> dict[str, Any]:
         "macs": macs,
         "instructions": count.plain,
         "weighted": count.weighted,
+        "vector": count.vector,
         "per_mac": _per(count.plain, macs),
         "weighted_per_mac": _per(count.weighted, macs),
     }

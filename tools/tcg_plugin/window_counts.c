@@ -3,8 +3,8 @@
  *   -plugin libwindow_counts.so,start=0x...,stop=0x...,out=FILE[,thumb=on][,mve=on]
  *
  * A window opens when the instruction at `start` executes and closes at `stop`; each closed window
- * is a line "plain weighted" in FILE.  The weight is that of transfers.h; without `thumb` (RISC-V)
- * every instruction weighs one.  Every instruction has its own inline addition, so a block that is
+ * is a line "plain weighted vector" in FILE.  The weight is that of transfers.h, `vector` gives it to
+ * VLDM and VSTM alone; without `thumb` (RISC-V) every instruction weighs one.  Every instruction has its own inline addition, so a block that is
  * left early counts exactly.  The prototypes are those of plugin API version 1 (QEMU 7.2,
  * docs/devel/tcg-plugins.rst), whose header Debian does not package. */
 #include <inttypes.h>
@@ -40,7 +40,8 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
                                                                const void *info, int argc,
                                                                char **argv);
 
-static uint64_t plain, weighted, plain_at_start, weighted_at_start;
+enum { PLAIN, WEIGHTED, VECTOR, TOTALS };
+static uint64_t totals[TOTALS], at_window_start[TOTALS];
 static uint64_t start_address, stop_address;
 static int thumb, mve, open_window;
 static FILE *out;
@@ -48,8 +49,7 @@ static FILE *out;
 static void at_start(unsigned int cpu, void *userdata)
 {
     (void)cpu, (void)userdata;
-    plain_at_start = plain;
-    weighted_at_start = weighted;
+    memcpy(at_window_start, totals, sizeof totals);
     open_window = 1;
 }
 
@@ -57,19 +57,22 @@ static void at_stop(unsigned int cpu, void *userdata)
 {
     (void)cpu, (void)userdata;
     if (open_window) {
-        fprintf(out, "%" PRIu64 " %" PRIu64 "\n", plain - plain_at_start,
-                weighted - weighted_at_start);
+        for (int i = 0; i < TOTALS; i++) {
+            fprintf(out, "%" PRIu64 "%c", totals[i] - at_window_start[i], i < VECTOR ? ' ' : '\n');
+        }
         fflush(out);
     }
     open_window = 0;
 }
 
-static uint64_t weight(const struct qemu_plugin_insn *insn)
+static void weigh(const struct qemu_plugin_insn *insn, uint64_t weights[TOTALS])
 {
     uint16_t halfwords[2] = {0, 0};
     const size_t bytes = qemu_plugin_insn_size(insn);
     memcpy(halfwords, qemu_plugin_insn_data(insn), bytes < 4 ? bytes : 4);
-    return thumb ? hb_registers_moved(halfwords[0], halfwords[1], mve) : 1;
+    weights[PLAIN] = 1;
+    weights[WEIGHTED] = thumb ? hb_registers_moved(halfwords[0], halfwords[1], mve) : 1;
+    weights[VECTOR] = (halfwords[0] & 0xFE00u) == 0xEC00u ? weights[WEIGHTED] : 1;
 }
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -78,9 +81,12 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         const uint64_t address = qemu_plugin_insn_vaddr(insn);
-        qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &plain, 1);
-        qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &weighted,
-                                                   weight(insn));
+        uint64_t weights[TOTALS];
+        weigh(insn, weights);
+        for (int total = 0; total < TOTALS; total++) {
+            qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+                                                       &totals[total], weights[total]);
+        }
         if (address == start_address || address == stop_address) {
             qemu_plugin_register_vcpu_insn_exec_cb(
                 insn, address == start_address ? at_start : at_stop, QEMU_PLUGIN_CB_NO_REGS, NULL);
