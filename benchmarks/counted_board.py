@@ -75,24 +75,31 @@ class CountingQemu(QemuBackend):
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         super().__init__(plan.board, plan.spec)
-        self._plan, self._log = plan, folder / "windows.txt"
+        self._plan, self._windows = plan, folder / "windows.txt"
         self.plugin = compile_plugin(folder)
 
-    def _command(self, folder: Path, descriptor: int) -> list[str]:
-        command = super()._command(folder, descriptor)
+    def _command(self, image: int, descriptor: int) -> list[str]:
+        command = super()._command(image, descriptor)
         if self.plugin is None:
             return command
         start, stop = _markers(self._plan.firmware.elf)
         thumb = "off" if self._plan.board.core.startswith("rv32") else "on"
         mve = "on" if "mve" in self._plan.board.isa else "off"
-        arguments = f"start={start:#x},stop={stop:#x},out={self._log},thumb={thumb},mve={mve}"
-        return [*command, "-plugin", f"{self.plugin},{arguments}"]
+        arguments = (
+            f"start={start:#x},stop={stop:#x},out={_escaped(self._windows)},thumb={thumb},mve={mve}"
+        )
+        return [*command, "-plugin", f"{_escaped(self.plugin)},{arguments}"]
 
     def windows(self, last: int) -> list[tuple[int, int, int]]:
         """Plain, weighted and vector counts of the last windows, oldest first, not subtracted."""
-        lines = self._log.read_text().splitlines() if self.plugin is not None else []
+        lines = self._windows.read_text().splitlines() if self.plugin is not None else []
         counts = [line.split() for line in lines[-last:]]
         return [(int(plain), int(weighted), int(vector)) for plain, weighted, vector in counts]
+
+
+def _escaped(path: Path) -> str:
+    """A path in an option of QEMU's."""
+    return str(path).replace(",", ",,")
 
 
 def _markers(elf: Path) -> tuple[int, int]:
