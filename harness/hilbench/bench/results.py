@@ -135,6 +135,7 @@ class ResultsBuilder:
             self._verdict.check("windows", f"{len(windows)} silent windows")
         if self._facts.ticks == "instructions":
             self._instructions(windows, counts)
+            self._weighted(windows)
         else:
             self._latency(counts)
         return counts
@@ -158,6 +159,27 @@ class ResultsBuilder:
         median, low, high = median_interval(samples)
         self._add(
             "instructions_per_inference", median, self._facts.origin, len(samples),
+            low=low, high=high,
+        )  # fmt: skip
+
+    def _weighted(self, windows: list[Window]) -> None:
+        """The emulator's second count; nothing where it keeps no log of the windows."""
+        recorded = self._recorded
+        if not recorded.weighted and "weighted_not_joined" not in recorded.events:
+            return
+        missing = sum((w.vector, w.repeat) not in recorded.weighted for w in windows)
+        if missing:
+            reason = recorded.events.get("weighted_not_joined", {}).get("reason", "interrupted")
+            self._verdict.check(
+                "weighted counts",
+                f"none: {missing} of {len(windows)} windows are not in the emulator's log "
+                f"({reason})",
+            )
+            return
+        by_vector = {w.vector: recorded.weighted[w.vector, w.repeat] for w in windows}
+        median, low, high = median_interval(list(by_vector.values()))
+        self._add(
+            "weighted_instructions_per_inference", median, self._facts.origin, len(by_vector),
             low=low, high=high,
         )  # fmt: skip
 

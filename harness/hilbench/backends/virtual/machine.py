@@ -107,7 +107,7 @@ class Machine:
             bus, self.time, exceptions, lambda: self.clocks.hclk_hz, self._look_again
         )
         self.adc = Adc(bus, self.time, self.clocks.apb2_hz)
-        self.cycles = CycleCounter(bus, lambda: core.instructions)
+        self.cycles = CycleCounter(bus, lambda: core.counts)
         self.usart = Usart(
             bus,
             self.time,
