@@ -17,28 +17,45 @@ static const void *slot_data(const struct hb_engine *engine, const struct hb_ima
     return tensor_data(engine, &tensor);
 }
 
-static void run_conv(const struct hb_engine *engine, const struct hb_image_op *op,
-                     const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
+/* Filter of a canonical kernel: the weights' shape; of a packed stream: in the parameters. */
+struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct hb_image_op *op) {
+    const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[0]);
+    const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
-    const struct hb_conv_args args = {
-        .input = tensor_data(engine, in),
+    const struct hb_image_conv params = hb_conv_params(engine, op);
+    const bool packed = op->variant == HB_KERNEL_DSP;
+    return (struct hb_conv_args){
+        .input = tensor_data(engine, &in),
         .weights = tensor_data(engine, &weights),
         .bias = slot_data(engine, op, 2),
         .multiplier = slot_data(engine, op, 3),
         .shift = slot_data(engine, op, 4),
-        .output = tensor_data(engine, out),
-        .batches = (int32_t)in->dims[0],
-        .in_h = (int32_t)in->dims[1],
-        .in_w = (int32_t)in->dims[2],
-        .in_c = (int32_t)in->dims[3],
-        .out_h = (int32_t)out->dims[1],
-        .out_w = (int32_t)out->dims[2],
-        .out_c = (int32_t)out->dims[3],
-        .filter_h = (int32_t)weights.dims[1],
-        .filter_w = (int32_t)weights.dims[2],
-        .params = hb_conv_params(engine, op),
+        .output = tensor_data(engine, &out),
+        .scratch = engine->arena + op->scratch_offset,
+        .batches = (int32_t)in.dims[0],
+        .in_h = (int32_t)in.dims[1],
+        .in_w = (int32_t)in.dims[2],
+        .in_c = (int32_t)in.dims[3],
+        .out_h = (int32_t)out.dims[1],
+        .out_w = (int32_t)out.dims[2],
+        .out_c = (int32_t)out.dims[3],
+        .filter_h = packed ? params.filter_h : (int32_t)weights.dims[1],
+        .filter_w = packed ? params.filter_w : (int32_t)weights.dims[2],
+        .params = params,
     };
+}
+
+static void run_conv(const struct hb_engine *engine, const struct hb_image_op *op,
+                     const struct hb_image_tensor *in) {
+    const struct hb_conv_args args = hb_conv_args_of(engine, op);
     const bool is_float = in->dtype == HB_DTYPE_FLOAT32;
+#ifdef HB_KERNELS_DSP
+    if (op->variant == HB_KERNEL_DSP) {
+        if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_dsp(&args);
+        else hb_depthwise_conv_2d_s8xs8_dsp(&args);
+        return;
+    }
+#endif
     if (op->opcode == HB_OPCODE_CONV_2D) {
         if (is_float) hb_conv_2d_f32xf32_ref(&args);
         else hb_conv_2d_s8xs8_ref(&args);
@@ -122,7 +139,7 @@ static void run_op(const struct hb_engine *engine, const struct hb_image_op *op)
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:
-    case HB_OPCODE_DEPTHWISE_CONV_2D: run_conv(engine, op, &in, &out); break;
+    case HB_OPCODE_DEPTHWISE_CONV_2D: run_conv(engine, op, &in); break;
     case HB_OPCODE_FULLY_CONNECTED: run_fully_connected(engine, op, &in, &out); break;
     case HB_OPCODE_AVERAGE_POOL_2D:
     case HB_OPCODE_MAX_POOL_2D: run_pool(engine, op, &in, &out); break;

@@ -3,6 +3,8 @@
 
 /* The CRC covers everything after the first four header fields. */
 #define CRC_START 16u
+/* Version 1 is version 2 without kernel dsp: fields that it reserved are 0 (image.toml). */
+#define OLDEST_VERSION 1u
 
 static bool in_range(uint32_t offset, uint64_t bytes, uint32_t first, uint32_t end) {
     return offset >= first && offset <= end && bytes <= end - offset;
@@ -28,7 +30,7 @@ static enum hb_engine_status check_header(struct hb_engine *engine, uint32_t ima
         h->magic != HB_IMAGE_MAGIC) {
         return HB_ENGINE_MAGIC;
     }
-    if (h->version != HB_IMAGE_VERSION) {
+    if (h->version < OLDEST_VERSION || h->version > HB_IMAGE_VERSION) {
         *detail = h->version;
         return HB_ENGINE_VERSION_DIFFERS;
     }

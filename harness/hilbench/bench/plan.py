@@ -263,7 +263,7 @@ def _build(
         raise UsageError("--repeat and --performance-vectors are at least 1, --warmup at least 0")
     firmware = load_firmware(board.firmware)
     check_board(firmware, board.id)
-    image = models.pack(graph)
+    image = models.pack(graph, isa=board.isa)
     check_fit(board, firmware, image)
     if expected is None:
         expected = models.run_reference(graph, data.vectors).outputs
