@@ -19,8 +19,10 @@ static inline uint32_t hb_elements(const struct hb_image_tensor *tensor) {
     return tensor->dims[0] * tensor->dims[1] * tensor->dims[2] * tensor->dims[3];
 }
 
-/* Arguments of a convolution; its tensors must have been validated. */
+/* Arguments of kernels; the operator's tensors must have been validated. */
 struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine *engine,
+                                                          const struct hb_image_op *op);
 
 /* A dot product of this many int8 x int8 terms (|x + offset| <= 255, |w| <= 128) fits int32. */
 #define HB_MAX_DOT_TERMS 65536u
@@ -38,6 +40,10 @@ bool hb_check_axis(uint32_t in, uint32_t out, uint32_t filter, uint32_t stride, 
 bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op *op,
                        struct hb_image_tensor *in, struct hb_image_tensor *weights,
                        struct hb_image_tensor *out, struct hb_image_conv *p);
+
+/* All of a pool, and of an addition but its slots from 2 on. */
+bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_check_add(const struct hb_engine *engine, const struct hb_image_op *op);
 
 /* An operator for kernel dsp; false where the build has none. */
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op);

@@ -136,7 +136,7 @@ static bool check_fully_connected(const struct hb_engine *engine, const struct h
            check_channels(engine, op, in.dtype, outputs);
 }
 
-static bool check_pool(const struct hb_engine *engine, const struct hb_image_op *op) {
+bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in;
     if (op->params_bytes != HB_IMAGE_POOL_BYTES || !hb_get_input(engine, op, 0, &in) ||
         !hb_slots_absent(op, 1)) {
@@ -182,10 +182,10 @@ static bool check_reshape(const struct hb_engine *engine, const struct hb_image_
     return out.dtype == in.dtype && out.bytes == in.bytes;
 }
 
-static bool check_add(const struct hb_engine *engine, const struct hb_image_op *op) {
+bool hb_check_add(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor a, b;
     if (op->params_bytes != HB_IMAGE_ADD_BYTES || !hb_get_input(engine, op, 0, &a) ||
-        !hb_get_input(engine, op, 1, &b) || !hb_slots_absent(op, 2)) {
+        !hb_get_input(engine, op, 1, &b)) {
         return false;
     }
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
@@ -214,10 +214,10 @@ bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op
     case HB_OPCODE_DEPTHWISE_CONV_2D: return check_conv(engine, op);
     case HB_OPCODE_FULLY_CONNECTED: return check_fully_connected(engine, op);
     case HB_OPCODE_AVERAGE_POOL_2D:
-    case HB_OPCODE_MAX_POOL_2D: return check_pool(engine, op);
+    case HB_OPCODE_MAX_POOL_2D: return hb_check_pool(engine, op);
     case HB_OPCODE_SOFTMAX: return check_softmax(engine, op);
     case HB_OPCODE_RESHAPE: return check_reshape(engine, op);
-    case HB_OPCODE_ADD: return check_add(engine, op);
+    case HB_OPCODE_ADD: return hb_slots_absent(op, 2) && hb_check_add(engine, op);
     default: return false;
     }
 }

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.models.graph import (
+    AddOptions,
     ConvOptions,
+    FullyConnectedOptions,
     Graph,
     Operator,
     Options,
+    PoolOptions,
     Tensor,
 )
 from hilbench.quantization import Activation
 
-INPUT_SCALE = 0.5
+#: So that the scales of weights alone say how far outputs are shifted.
+SCALE = 1.0
 
 
 @dataclass
@@ -31,13 +35,13 @@ class Sweep:
 
     def __post_init__(self) -> None:
         zero_point = int(self.rng.choice([-128, 127, self.rng.integers(-128, 128)]))
-        self.add("input", self.shape, "int8", (INPUT_SCALE,), (zero_point,))
+        self.add("input", self.shape, "int8", (SCALE,), (zero_point,))
 
     def add(self, name: str, shape: tuple[int, ...], dtype: str, *rest: Any, **data: Any) -> int:
         self.tensors.append(Tensor(name, shape, dtype, *rest, **data))
         return len(self.tensors) - 1
 
-    def output(self, shape: tuple[int, ...], scale: float = 1.0) -> int:
+    def output(self, shape: tuple[int, ...], scale: float = SCALE) -> int:
         """Half of them as after a ReLU: zero point -128."""
         zero_point = -128 if self.rng.random() < 0.5 else int(self.rng.integers(-128, 128))
         return self.add("output", shape, "int8", (scale,), (zero_point,))
@@ -52,8 +56,8 @@ class Sweep:
         if rng.random() < 0.3:
             weights = rng.choice([-127, 127], shape)
         usual = np.log2(terms * 5000 / 128)
-        exponents = np.maximum(rng.normal(usual, 1.5, channels), 1.5)
-        scales = tuple(float(v) for v in 2.0**-exponents / INPUT_SCALE)
+        exponents = np.maximum(rng.normal(usual, 1.5, channels), 2.01)
+        scales = tuple(float(v) for v in 2.0**-exponents)
         bias = rng.integers(-20000, 20001, channels)
         return (
             self.add(
@@ -108,6 +112,90 @@ def depthwise_sweep(seed: int, operators: int = 8) -> Graph:
         output = sweep.output((1, rows, columns, channels))
         sweep.operator("DEPTHWISE_CONV_2D", (0, weights, bias), output, ConvOptions(same, *stride))
     return sweep.graph()
+
+
+def flat_sweep(seed: int, operators: int = 8) -> Graph:
+    """Fully connected: any depth, also not a multiple of four."""
+    rng = np.random.default_rng(seed)
+    depth = int(rng.integers(1, 200))
+    sweep = Sweep(rng, (1, depth))
+    for _ in range(operators):
+        channels = 2 * int(rng.integers(1, 9))
+        weights, bias = sweep.constants((channels, depth), 0, depth)
+        output = sweep.output((1, channels))
+        sweep.operator("FULLY_CONNECTED", (0, weights, bias), output, FullyConnectedOptions())
+    return sweep.graph()
+
+
+def pool_sweep(seed: int, operators: int = 8) -> Graph:
+    """Average pools, up to the whole input."""
+    rng = np.random.default_rng(seed)
+    height, width = (int(v) for v in rng.integers(1, 16, 2))
+    channels = 4 * int(rng.integers(1, 5))
+    sweep = Sweep(rng, (1, height, width, channels))
+    for _ in range(operators):
+        kernel = [int(rng.integers(1, size + 1)) for size in (height, width)]
+        if rng.random() < 0.3:
+            kernel = [height, width]
+        stride = [int(v) for v in rng.integers(1, 4, 2)]
+        same = bool(rng.random() < 0.5)
+        rows = sweep.windows(height, kernel[0], stride[0], same)
+        columns = sweep.windows(width, kernel[1], stride[1], same)
+        shape = (1, rows, columns, channels)
+        given = sweep.tensors[0]
+        output = sweep.add("output", shape, "int8", given.scales, given.zero_points)
+        sweep.operator("AVERAGE_POOL_2D", (0,), output, PoolOptions(same, *kernel, *stride))
+    return sweep.graph()
+
+
+def add_sweep(seed: int, operators: int = 4) -> Graph:
+    """Additions: a constant operand has every value, so that many pairs occur; some of the scales
+    have ties, for which there are no direct tables."""
+    rng = np.random.default_rng(seed)
+    shape = (1, 16, 16, 3)
+    sweep = Sweep(rng, shape)
+    for _ in range(operators):
+        plain = rng.random() < 0.4
+        scale = float(rng.choice([0.25, 0.5, 1.0])) if plain else float(rng.uniform(0.1, 2))
+        data = rng.permutation(np.resize(np.arange(-128, 128), shape)).astype("i1")
+        other = sweep.add(
+            "other", shape, "int8", (scale,), (int(rng.integers(-128, 128)),), data=data
+        )
+        out_scale = 1.0 if plain else float(rng.uniform(0.3, 2))
+        sweep.operator("ADD", (0, other), sweep.output(shape, out_scale), AddOptions())
+    return sweep.graph()
+
+
+def chain_sweep(seed: int) -> Graph:
+    """One operator after the other, only the last one's output kept: most work in place."""
+    rng = np.random.default_rng(seed)
+    height, width = (int(v) for v in rng.integers(3, 12, 2))
+    channels = 4 * int(rng.integers(1, 5))
+    sweep = Sweep(rng, (1, height, width, channels))
+    current = 0
+    for _ in range(6):
+        kind = int(rng.integers(0, 4))
+        shape = (1, height, width, channels)
+        if kind == 0:
+            weights, bias = sweep.constants((1, 3, 3, channels), 3, 9)
+            output = sweep.output(shape)
+            sweep.operator("DEPTHWISE_CONV_2D", (current, weights, bias), output, ConvOptions(True))
+        elif kind == 1 and rng.random() < 0.5:
+            output = sweep.output(shape)
+            sweep.operator("ADD", (current, current), output, AddOptions())
+        else:
+            size = 1 if kind == 1 else int(rng.integers(2, 6))
+            stride = 1 if kind < 3 else int(rng.integers(1, 3))
+            channels = 4 * int(rng.integers(1, channels // 4 + 2))
+            height, width = -(-height // stride), -(-width // stride)
+            terms = size * size * shape[3]
+            weights, bias = sweep.constants((channels, size, size, shape[3]), 0, terms)
+            output = sweep.output((1, height, width, channels))
+            options = ConvOptions(True, stride, stride)
+            sweep.operator("CONV_2D", (current, weights, bias), output, options)
+        current = output
+    graph = sweep.graph()
+    return replace(graph, output_indices=(current,))
 
 
 def vectors(graph: Graph, seed: int, count: int = 4) -> NDArray[np.uint8]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.models.dsp_add import add_tables
 from hilbench.models.graph import Graph
-from hilbench.models.operator_view import Int32, Step
+from hilbench.models.operator_view import Int32, Params, Step
 from hilbench.schema import image
 
 Int64 = NDArray[np.int64]
@@ -23,6 +24,8 @@ PIXELS = 3
 #: The upper of two packed sums is a 24-bit number.
 MAX_UPPER_SUM = 1 << 23
 MAX_SUM = 1 << 31
+#: Positions under a window whose sum of int8 fits 16 bits.
+MAX_POOL_POSITIONS = 255
 #: Filter sizes in the parameters are bytes.
 MAX_FILTER = 255
 
@@ -33,16 +36,22 @@ class Packed:
 
     Attributes
     ----------
-    stream : ndarray of int32, shape (blocks, words)
-        Replaces weights, bias, multiplier and shift.
+    stream : ndarray of int32, shape (blocks, words), or None
+        Replaces all other constants.
     params : record of the image
     scratch_bytes : int
         Exactly what the kernel needs, before alignment.
+    data_inputs : int
+        Inputs of the operator that stay; the stream's slot follows them.
+    in_place : bool
+        The output may begin where the first input does.
     """
 
-    stream: Int32
-    params: image.Conv
-    scratch_bytes: int
+    stream: Int32 | None
+    params: Params
+    scratch_bytes: int = 0
+    data_inputs: int = 1
+    in_place: bool = False
 
 
 def pack_step(graph: Graph, step: Step) -> Packed | None:
@@ -53,6 +62,14 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
         return _pack_conv(graph, step)
     if step.opcode == image.Opcode.DEPTHWISE_CONV_2D:
         return _pack_depthwise(graph, step)
+    if step.opcode == image.Opcode.FULLY_CONNECTED:
+        return _pack_fully_connected(graph, step)
+    if step.opcode == image.Opcode.AVERAGE_POOL_2D:
+        return _pack_pool(graph, step)
+    if step.opcode == image.Opcode.ADD:
+        assert isinstance(step.params, image.Add)
+        tables = add_tables(step.params)
+        return None if tables is None else Packed(tables, step.params, data_inputs=2)
     return None
 
 
@@ -73,10 +90,18 @@ def _pack_conv(graph: Graph, step: Step) -> Packed | None:
     columns, rows = (out_w - 1) * p.stride_w + width, (out_h - 1) * p.stride_h + height
     padded = p.pad_top > 0 or p.pad_left > 0 or rows > in_h or columns > in_w
     ring = height * _words(columns * depth) * 4 if padded else 0
+    pointwise = (height, width, p.stride_h, p.stride_w) == (1, 1, 1, 1)
+
+    def lead(y: int) -> int:
+        """Bytes of input read before output row ``y`` begins, less those written at its end."""
+        below: int = min(y * p.stride_h + height - p.pad_top, in_h)
+        return int(below * in_w * depth - (y + 1) * out_w * channels)
+
     return Packed(
         stream,
         image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width}),
         scratch_bytes=6 * matrix.shape[1] + 4 * _words(PIXELS * channels) + ring,
+        in_place=channels <= depth if pointwise else padded and min(lead(0), lead(out_h - 1)) >= 0,
     )
 
 
@@ -85,6 +110,7 @@ def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
     assert isinstance(p, image.Conv)
     weights = _weights(graph, step)
     _, height, width, channels = weights.shape
+    data = graph.tensors[step.inputs[0]]
     _, out_h, out_w, _ = graph.tensors[step.output].shape
     # Lines run along the output's longer axis (hb_depthwise_conv_2d_s8xs8_dsp.c).
     along_height = out_h > out_w
@@ -110,7 +136,31 @@ def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
         _int32(np.hstack([folded[:, None], scales, rotated])),
         image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width}),
         scratch_bytes=4 * 3 * 4 * lines,
+        in_place=(p.stride_h, p.stride_w) == (1, 1) and data.shape[1:3] == (out_h, out_w),
     )
+
+
+def _pack_fully_connected(graph: Graph, step: Step) -> Packed | None:
+    p = step.params
+    assert isinstance(p, image.Conv)
+    weights = _weights(graph, step)
+    channels, depth = weights.shape
+    if channels % 2:
+        return None
+    matrix = np.pad(weights, ((0, 0), (0, -depth % 8)))
+    stream = p8_stream(step, matrix, _bias(graph, step, channels))
+    if stream is None:
+        return None
+    params = image.Conv(**{**p.__dict__, "filter_h": 1, "filter_w": 1})
+    return Packed(stream, params, scratch_bytes=2 * matrix.shape[1])
+
+
+def _pack_pool(graph: Graph, step: Step) -> Packed | None:
+    p = step.params
+    assert isinstance(p, image.Pool)
+    channels = graph.tensors[step.output].shape[-1]
+    fits = channels % 4 == 0 and p.filter_h * p.filter_w <= MAX_POOL_POSITIONS
+    return Packed(None, p) if fits else None
 
 
 def p8_stream(step: Step, matrix: Int64, bias: Int64) -> Int32 | None:

@@ -94,7 +94,12 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
     packed = [dsp.pack_step(graph, step) if use_dsp else None for step in steps]
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
     kernels = [canonical if p is None else image.Kernel.DSP for p in packed]
-    layout = plan(graph, steps, [0 if p is None else p.scratch_bytes for p in packed])
+    layout = plan(
+        graph,
+        steps,
+        [0 if p is None else p.scratch_bytes for p in packed],
+        [p is not None and p.in_place for p in packed],
+    )
     writer = _Writer(graph)
     ops = [
         writer.operator(step, kernel, p, offset)
@@ -206,7 +211,9 @@ class _Writer:
                 slots.append(self.table("shift", step.shift))
             record_of_params = step.params
         else:
-            slots = [self.index(step.inputs[0]), self.table("stream", packed.stream)]
+            slots = [self.index(i) for i in step.inputs[: packed.data_inputs]]
+            if packed.stream is not None:
+                slots.append(self.table("stream", packed.stream))
             record_of_params = packed.params
         slots += [image.NO_TENSOR] * (image.OP_INPUTS - len(slots))
         params = b"" if record_of_params is None else record_of_params.pack()

@@ -6,45 +6,17 @@
 
 #define PIXELS 3
 
+/* Where the bytes under an output row lie. */
 struct source {
-    const int8_t *first;    /* first filter row under the current output row */
-    const int8_t *wrap;     /* end of the ring, or NULL */
-    int32_t ring_bytes;
-    int32_t row_bytes;      /* from an input row to the next */
-    int32_t rows;           /* filter_h */
-    int32_t words, rest;    /* of a filter row: whole words, bytes left */
+    const int8_t *first; /* filter row 0, column 0 of the output row */
+    struct hb_rows rows;
+    int32_t rest;        /* bytes of a filter row behind its whole words */
 };
 
-static const int8_t *next_row(const struct source *source, const int8_t *row) {
-    row += source->row_bytes;
-    return row == source->wrap ? row - source->ring_bytes : row;
-}
-
-/* `words` words of each of three pixels that lie `step` bytes apart. */
-static inline uint32_t *widen3(const int8_t *a, int32_t step, int32_t words, uint32_t *to) {
-    const int8_t *b = a + step, *c = b + step;
-#if HB_DSP_ASM
-#define WIDEN                                                                                      \
-    "ldr r4, [%0], #4\n ldr r5, [%1], #4\n ldr r6, [%2], #4\n"                                     \
-    "sxtb16 r8, r4, ror #8\n sxtb16 r4, r4\n sxtb16 r9, r5, ror #8\n sxtb16 r5, r5\n"              \
-    "sxtb16 r10, r6, ror #8\n sxtb16 r6, r6\n stm %3!, {r4-r6, r8-r10}\n"
-#define WIDEN_ASM(code)                                                                            \
-    __asm__ volatile(code                                                                          \
-                     : "+r"(a), "+r"(b), "+r"(c), "+r"(to)                                         \
-                     :                                                                             \
-                     : "r4", "r5", "r6", "r8", "r9", "r10", "memory")
-    for (; words >= 4; words -= 4) WIDEN_ASM(WIDEN WIDEN WIDEN WIDEN);
-    for (; words > 0; words--) WIDEN_ASM(WIDEN);
-#else
-    for (; words > 0; words--, a += 4, b += 4, c += 4, to += 2 * PIXELS) {
-        const uint32_t pixels[PIXELS] = {hb_load_word(a), hb_load_word(b), hb_load_word(c)};
-        for (int32_t i = 0; i < PIXELS; i++) {
-            to[i] = hb_even_bytes(pixels[i]);
-            to[PIXELS + i] = hb_odd_bytes(pixels[i]);
-        }
-    }
-#endif
-    return to;
+/* The next filter row; `left`: how many are still to come, it included. */
+static const int8_t *next_row(const struct hb_rows *rows, const int8_t *row, int32_t left) {
+    row += rows->row_bytes;
+    return left == rows->rows_after_wrap ? row - rows->ring_bytes : row;
 }
 
 static inline uint32_t *put_word(uint32_t word, uint32_t *to) {
@@ -53,40 +25,65 @@ static inline uint32_t *put_word(uint32_t word, uint32_t *to) {
     return to + 2 * PIXELS;
 }
 
-/* What is left of each filter row, for one pixel; `at`: from a row's start. */
-static void widen_rests(const struct source *source, int32_t at, uint32_t *to) {
-    const int8_t *row = source->first;
-    uint32_t word = 0, bits = 0;
-    for (int32_t y = 0; y < source->rows; y++, row = next_row(source, row)) {
+/* What is left of each filter row, for `count` pixels; `row`: the first row's rest under the first
+ * of them. */
+static inline void widen_rests(const struct source *source, const int8_t *row, uint32_t *to,
+                               const int32_t count) {
+    const struct hb_rows *rows = &source->rows;
+    uint32_t words[PIXELS] = {0, 0, 0}, bits = 0;
+    for (int32_t left = rows->rows; left > 0; row = next_row(rows, row, --left)) {
         for (int32_t i = 0; i < source->rest; i++) {
-            word |= (uint32_t)(uint8_t)row[at + 4 * source->words + i] << bits;
+            const int8_t *at = row + i;
+            for (int32_t pixel = 0; pixel < count; pixel++, at += rows->pixel_bytes) {
+                words[pixel] |= (uint32_t)(uint8_t)*at << bits;
+            }
             bits += 8u;
             if (bits < 32u) continue;
-            to = put_word(word, to);
-            word = bits = 0;
+            for (int32_t pixel = 0; pixel < count; pixel++) {
+                put_word(words[pixel], to + pixel);
+                words[pixel] = 0;
+            }
+            to += 2 * PIXELS;
+            bits = 0;
         }
     }
-    if (bits > 0u) put_word(word, to);
+    if (bits == 0u) return;
+    for (int32_t pixel = 0; pixel < count; pixel++) put_word(words[pixel], to + pixel);
 }
 
 static void fill_pixel(const struct source *source, int32_t at, uint32_t *to) {
-    const int8_t *row = source->first;
-    for (int32_t y = 0; y < source->rows; y++, row = next_row(source, row)) {
-        for (int32_t i = 0; i < source->words; i++) {
-            to = put_word(hb_load_word(row + at + 4 * i), to);
+    const struct hb_rows *rows = &source->rows;
+    const int8_t *row = source->first + at;
+    for (int32_t left = rows->rows; left > 0; row = next_row(rows, row, --left)) {
+        const int8_t *from = row;
+#pragma GCC unroll 4
+        for (int32_t words = rows->words; words > 0; words--, from += 4) {
+            to = put_word(hb_load_word(from), to);
         }
     }
-    if (source->rest > 0) widen_rests(source, at, to);
+    if (source->rest > 0) widen_rests(source, source->first + at + 4 * rows->words, to, 1);
 }
 
-static void fill_three(const struct source *source, int32_t at, int32_t step, uint32_t *to) {
-    const int8_t *row = source->first;
-    for (int32_t y = 0; y < source->rows; y++, row = next_row(source, row)) {
-        to = widen3(row + at, step, source->words, to);
-    }
-    if (source->rest == 0) return;
-    for (int32_t i = 0; i < PIXELS; i++) widen_rests(source, at + i * step, to + i);
+static void fill_three(const struct source *source, int32_t at, uint32_t *to) {
+    const int8_t *first = source->first + at;
+    to = hb_widen_three(first, to, &source->rows);
+    if (source->rest > 0) widen_rests(source, first + 4 * source->rows.words, to, PIXELS);
 }
+
+#if !HB_DSP_ASM
+uint32_t *hb_widen_three(const int8_t *first, uint32_t *tile, const struct hb_rows *rows) {
+    for (int32_t left = rows->rows; left > 0; first = next_row(rows, first, --left)) {
+        for (int32_t word = 0; word < rows->words; word++) {
+            for (int32_t pixel = 0; pixel < PIXELS; pixel++) {
+                const int8_t *at = first + 4 * word + pixel * rows->pixel_bytes;
+                put_word(hb_load_word(at), tile + pixel);
+            }
+            tile += 2 * PIXELS;
+        }
+    }
+    return tile;
+}
+#endif
 
 static bool is_padded(const struct hb_conv_args *args) {
     const struct hb_image_conv *p = &args->params;
@@ -120,8 +117,29 @@ uint64_t hb_conv_2d_s8xs8_dsp_scratch_bytes(const struct hb_conv_args *args) {
     return 4u * (uint64_t)tile_words(args) + staged_bytes(args) + ring;
 }
 
+static bool is_pointwise(const struct hb_conv_args *args) {
+    return args->filter_h == 1 && args->filter_w == 1 && args->params.stride_h == 1 &&
+           args->params.stride_w == 1;
+}
+
+/* Bytes of input in the ring or behind it when output row `y` begins, less what has been written
+ * when it ends. */
+static int64_t lead_bytes(const struct hb_conv_args *args, int64_t y) {
+    const int64_t below = y * args->params.stride_h + args->filter_h - args->params.pad_top;
+    const int64_t rows = below < args->in_h ? below : args->in_h;
+    return rows * args->in_w * args->in_c - (y + 1) * args->out_w * args->out_c;
+}
+
+/* A pixel's input is read before its output is written: a tile at a time, or, through the ring, a
+ * row at a time (the lead is concave in y: it is least at one of the ends). */
+bool hb_conv_2d_s8xs8_dsp_in_place(const struct hb_conv_args *args) {
+    if (args->batches != 1) return false;
+    if (is_pointwise(args)) return args->out_c <= args->in_c;
+    return is_padded(args) && lead_bytes(args, 0) >= 0 && lead_bytes(args, args->out_h - 1) >= 0;
+}
+
 static void copy(int8_t *to, const int8_t *from, int32_t bytes) {
-    for (; bytes >= 16; bytes -= 16, to += 16, from += 16) memcpy(to, from, 16);
+    for (; bytes >= 16; bytes -= 16, to += 16, from += 16) __builtin_memcpy(to, from, 16);
     for (; bytes > 0; bytes--) *to++ = *from++;
 }
 
@@ -129,44 +147,44 @@ static void fill(int8_t *to, int32_t value, int32_t bytes) {
     for (; bytes > 0; bytes--) *to++ = (int8_t)value;
 }
 
-/* The input rows of one image under an output row, through the ring where there is padding. */
-struct rows {
+/* The input rows of one image, through the ring where there is padding. */
+struct feed {
     const struct hb_conv_args *args;
     const int8_t *image;
-    int8_t *ring;        /* NULL: no padding */
-    int32_t loaded;      /* padded rows seen so far */
+    int8_t *ring;   /* NULL: no padding */
+    int32_t loaded; /* padded rows seen so far */
 };
 
-static void load_row(struct rows *rows, const struct source *source, int32_t padded_row) {
-    const struct hb_conv_args *args = rows->args;
+static void load_row(const struct feed *feed, int32_t row_bytes, int32_t padded_row) {
+    const struct hb_conv_args *args = feed->args;
     const int32_t left = args->params.pad_left * args->in_c;
-    const int32_t room = source->row_bytes - left, input_bytes = args->in_w * args->in_c;
+    const int32_t room = row_bytes - left, input_bytes = args->in_w * args->in_c;
     const int32_t bytes = input_bytes < room ? input_bytes : room;
-    int8_t *to = rows->ring + padded_row % args->filter_h * source->row_bytes + left;
+    int8_t *to = feed->ring + padded_row % args->filter_h * row_bytes + left;
     const int32_t y = padded_row - args->params.pad_top;
-    if (y >= 0 && y < args->in_h) copy(to, rows->image + y * input_bytes, bytes);
+    if (y >= 0 && y < args->in_h) copy(to, feed->image + y * input_bytes, bytes);
     else fill(to, -args->params.input_offset, bytes);
 }
 
-static void seek(struct rows *rows, struct source *source, int32_t out_y) {
-    const struct hb_conv_args *args = rows->args;
-    const int32_t first = out_y * args->params.stride_h;
-    if (rows->ring == NULL) {
-        source->first = rows->image + first * source->row_bytes;
+static void seek(struct feed *feed, struct source *source, int32_t out_y) {
+    const struct hb_conv_args *args = feed->args;
+    const int32_t first = out_y * args->params.stride_h, row_bytes = source->rows.row_bytes;
+    if (feed->ring == NULL) {
+        source->first = feed->image + first * row_bytes;
         return;
     }
-    if (rows->loaded < first) rows->loaded = first;
-    for (; rows->loaded < first + args->filter_h; rows->loaded++) {
-        load_row(rows, source, rows->loaded);
+    if (feed->loaded < first) feed->loaded = first;
+    for (; feed->loaded < first + args->filter_h; feed->loaded++) {
+        load_row(feed, row_bytes, feed->loaded);
     }
-    source->first = rows->ring + first % args->filter_h * source->row_bytes;
+    source->rows.rows_after_wrap = first % args->filter_h;
+    source->first = feed->ring + source->rows.rows_after_wrap * row_bytes;
 }
 
 /* 1x1 over every position: one long row. */
 static struct hb_conv_args flatten(const struct hb_conv_args *args) {
     struct hb_conv_args flat = *args;
-    const struct hb_image_conv *p = &args->params;
-    if (args->filter_h == 1 && args->filter_w == 1 && p->stride_h == 1 && p->stride_w == 1) {
+    if (is_pointwise(args)) {
         flat.in_w = flat.out_w = args->batches * args->in_h * args->in_w;
         flat.batches = flat.in_h = flat.out_h = 1;
     }
@@ -179,32 +197,38 @@ void hb_conv_2d_s8xs8_dsp(const struct hb_conv_args *given) {
     uint32_t *tile = args.scratch, *tile_end = tile + tile_words(&args);
     int8_t *staged = (int8_t *)tile_end;
     struct source source = {
-        .row_bytes = args.in_w * args.in_c,
-        .rows = args.filter_h,
-        .words = filter_row / 4,
+        .rows = {
+            .row_bytes = args.in_w * args.in_c,
+            .rows = args.filter_h,
+            .words = filter_row / 4,
+            .pixel_bytes = step,
+        },
         .rest = filter_row % 4,
     };
-    struct rows rows = {.args = &args, .image = args.input};
+    struct feed feed = {.args = &args, .image = args.input};
     if (is_padded(&args)) {
-        rows.ring = staged + staged_bytes(&args);
-        source.row_bytes = (int32_t)padded_row_bytes(&args);
-        source.ring_bytes = source.rows * source.row_bytes;
-        source.wrap = rows.ring + source.ring_bytes;
-        fill(rows.ring, -args.params.input_offset, source.ring_bytes);
+        feed.ring = staged + staged_bytes(&args);
+        source.rows.row_bytes = (int32_t)padded_row_bytes(&args);
+        source.rows.ring_bytes = args.filter_h * source.rows.row_bytes;
+        fill(feed.ring, -args.params.input_offset, source.rows.ring_bytes);
     }
     struct hb_matmul_args matmul = {
+        .tile = tile,
+        .tile_end = tile_end,
+        .stream = args.weights,
         .out = args.output,
         .pixel_bytes = args.out_c,
         .zero_point = args.params.output_offset,
         .channels = args.out_c,
     };
+    hb_matmul_p8 *const multiply = hb_choose_matmul_p8(&matmul);
     int32_t filled = 0;
-    for (int32_t batch = 0; batch < args.batches; batch++, rows.loaded = 0) {
+    for (int32_t batch = 0; batch < args.batches; batch++, feed.loaded = 0) {
         for (int32_t y = 0; y < args.out_h; y++) {
-            seek(&rows, &source, y);
+            seek(&feed, &source, y);
             for (int32_t x = 0; x < args.out_w;) {
                 if (filled == 0 && args.out_w - x >= PIXELS) {
-                    fill_three(&source, x * step, step, tile);
+                    fill_three(&source, x * step, tile);
                     filled = PIXELS;
                     x += PIXELS;
                 } else {
@@ -212,16 +236,16 @@ void hb_conv_2d_s8xs8_dsp(const struct hb_conv_args *given) {
                     x++;
                 }
                 if (filled < PIXELS) continue;
-                hb_matmul_p8(tile, tile_end, args.weights, &matmul);
+                multiply(&matmul);
                 matmul.out += PIXELS * args.out_c;
                 filled = 0;
             }
         }
-        rows.image += args.in_h * args.in_w * args.in_c;
+        feed.image += args.in_h * args.in_w * args.in_c;
     }
     if (filled == 0) return;
     int8_t *out = matmul.out;
     matmul.out = staged;
-    hb_matmul_p8(tile, tile_end, args.weights, &matmul);
+    multiply(&matmul);
     copy(out, staged, filled * args.out_c);
 }

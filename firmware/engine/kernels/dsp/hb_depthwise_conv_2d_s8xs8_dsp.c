@@ -43,6 +43,12 @@ uint64_t hb_depthwise_conv_2d_s8xs8_dsp_scratch_bytes(const struct hb_conv_args 
     return (uint64_t)pairs_of(&u) * (CHANNELS * TAPS * sizeof(uint32_t));
 }
 
+/* Of the same shape, an output line takes the place of an input line that is in the ring. */
+bool hb_depthwise_conv_2d_s8xs8_dsp_in_place(const struct hb_conv_args *args) {
+    return args->params.stride_h == 1 && args->params.stride_w == 1 && args->in_h == args->out_h &&
+           args->in_w == args->out_w;
+}
+
 /* A pair of neighbours, four channels each, to its place in four channels' lines. */
 static inline uint32_t *put_pair(uint32_t a, uint32_t b, uint32_t *to, int32_t channel_words) {
     const uint32_t lower = hb_pack_lower(a, b), upper = hb_pack_upper(a, b);

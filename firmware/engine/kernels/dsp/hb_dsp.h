@@ -15,7 +15,6 @@
 #define HB_DSP_H
 
 #include <stdint.h>
-#include <string.h>
 
 #if defined(__ARM_FEATURE_DSP) && !defined(HB_DSP_MODEL)
 #define HB_DSP_ASM 1
@@ -25,12 +24,19 @@
 
 /* Of a block of packed weights: biases, scales. */
 #define HB_P8_FIXED_WORDS 6
+/* Positions under an average pool's window: 255 times -128 fits 16 bits. */
+#define HB_POOL_POSITIONS 255
+/* Tables of an addition: 2 x 256 words; not direct: then 2 multiplier, 2^(32 - right shift). */
+#define HB_ADD_FRACTION_BITS 22
+#define HB_ADD_DIRECT_WORDS 512
+#define HB_ADD_SCALED_WORDS 514
 /* Of a depthwise channel: hb_depthwise_line_dsp.S. */
 #define HB_DEPTHWISE_RECORD_WORDS 13
 
+/* Unaligned; the builtin, because a call would cost more than all the rest (-fno-builtin). */
 static inline uint32_t hb_load_word(const int8_t *p) {
     uint32_t word;
-    memcpy(&word, p, sizeof word);
+    __builtin_memcpy(&word, p, sizeof word);
     return word;
 }
 
@@ -93,14 +99,36 @@ static inline int8_t hb_requantize_packed(int32_t acc, const int32_t *scale, int
 }
 #endif
 
-/* Where a product of packed weights goes. */
+/* Rows of bytes that follow each other at a fixed distance, until a ring ends; hb_widen_dsp.S knows
+ * the order of the fields. */
+struct hb_rows {
+    int32_t row_bytes;       /* from a row to the next */
+    int32_t rows_after_wrap; /* of `rows`, how many lie at the ring's start; 0: no ring */
+    int32_t ring_bytes;
+    int32_t rows;
+    int32_t words;       /* of a row, to be widened */
+    int32_t pixel_bytes; /* from a pixel's first byte to the next pixel's */
+};
+
+/* Widens the whole words of all rows, for three pixels; returns the end in the tile. */
+uint32_t *hb_widen_three(const int8_t *first, uint32_t *tile, const struct hb_rows *rows);
+
+/* A tile times packed weights; hb_matmul_p8_dsp.S knows the order of the fields. */
 struct hb_matmul_args {
+    const uint32_t *tile;
+    const int32_t *stream;
     int8_t *out;
     int32_t pixel_bytes; /* from a pixel's output to the next one's */
     int32_t zero_point, channels;
+    const uint32_t *tile_end;
 };
 
-void hb_matmul_p8(const uint32_t *tile, const uint32_t *tile_end, const int32_t *stream,
-                  const struct hb_matmul_args *args);
+typedef void hb_matmul_p8(const struct hb_matmul_args *args);
+
+/* The kernel for this tile's size and zero point. */
+hb_matmul_p8 *hb_choose_matmul_p8(const struct hb_matmul_args *args);
+
+/* One row of int16 pairs instead of a tile, a multiple of four words. */
+hb_matmul_p8 hb_dot_p8;
 
 #endif

@@ -52,8 +52,7 @@
     ssat    \c, #8, \c
 .endm
 
-/* r0 tile, r1 stream, r2 output, r3 bytes between pixels; on the stack: zero point, channels,
- * end of the tile.
+/* r0: struct hb_matmul_args.
  * Frame: 0 output, 4 bytes between pixels, 8 zero point, 12 output's end, 16 tile, 20 tile's end.
  * head: words before the loop, 2, 4 or 6; the loop takes 6 at a time. */
 .macro matmul name, head, has_loop, has_sign
@@ -65,8 +64,7 @@
 \name:
     push    {r4-r11, lr}
     sub     sp, #28
-    ldrd    r4, r5, [sp, #64]
-    ldr     r6, [sp, #72]
+    ldm     r0, {r0-r6}
     add     r5, r5, r2
     strd    r2, r3, [sp]
     strd    r4, r5, [sp, #8]

@@ -6,24 +6,20 @@
 
 #if HB_DSP_ASM
 
-typedef void matmul(const uint32_t *tile, const int32_t *stream, int8_t *out, int32_t pixel_bytes,
-                    int32_t zero_point, int32_t channels, const uint32_t *tile_end);
-matmul hb_matmul_p8_2, hb_matmul_p8_4, hb_matmul_p8_6;
-matmul hb_matmul_p8_2_loop, hb_matmul_p8_4_loop, hb_matmul_p8_6_loop;
-matmul hb_matmul_p8_2_loop_relu, hb_matmul_p8_4_loop_relu, hb_matmul_p8_6_loop_relu;
+hb_matmul_p8 hb_matmul_p8_2, hb_matmul_p8_4, hb_matmul_p8_6;
+hb_matmul_p8 hb_matmul_p8_2_loop, hb_matmul_p8_4_loop, hb_matmul_p8_6_loop;
+hb_matmul_p8 hb_matmul_p8_2_loop_relu, hb_matmul_p8_4_loop_relu, hb_matmul_p8_6_loop_relu;
 
-void hb_matmul_p8(const uint32_t *tile, const uint32_t *tile_end, const int32_t *stream,
-                  const struct hb_matmul_args *args) {
-    static matmul *const kernels[3][3] = {
+hb_matmul_p8 *hb_choose_matmul_p8(const struct hb_matmul_args *args) {
+    static hb_matmul_p8 *const kernels[3][3] = {
         /* one pass, loop, loop without signs; by the words before the loop: 6, 2, 4 */
         {hb_matmul_p8_6, hb_matmul_p8_2, hb_matmul_p8_4},
         {hb_matmul_p8_6_loop, hb_matmul_p8_2_loop, hb_matmul_p8_4_loop},
         {hb_matmul_p8_6_loop_relu, hb_matmul_p8_2_loop_relu, hb_matmul_p8_4_loop_relu},
     };
-    const uint32_t words = (uint32_t)(tile_end - tile) / PIXELS;
+    const uint32_t words = (uint32_t)(args->tile_end - args->tile) / PIXELS;
     const uint32_t way = words <= 6u ? 0u : args->zero_point == -128 ? 2u : 1u;
-    kernels[way][words % 6u / 2u](tile, stream, args->out, args->pixel_bytes, args->zero_point,
-                                  args->channels, tile_end);
+    return kernels[way][words % 6u / 2u];
 }
 
 #else
@@ -35,15 +31,16 @@ static uint32_t smlad(uint32_t x, uint32_t y, uint32_t acc) {
     return acc + (uint32_t)low + (uint32_t)high;
 }
 
-void hb_matmul_p8(const uint32_t *tile, const uint32_t *tile_end, const int32_t *stream,
-                  const struct hb_matmul_args *args) {
-    const int32_t words = (int32_t)(tile_end - tile) / PIXELS;
+/* All channels for each of `pixels` pixels, whose words alternate in the tile. */
+static void multiply(const struct hb_matmul_args *args, int32_t pixels) {
+    const int32_t words = (int32_t)(args->tile_end - args->tile) / pixels;
+    const int32_t *stream = args->stream;
     for (int32_t channel = 0; channel < args->channels; channel += 2) {
         const int32_t *scales = stream + 2 + words;
-        for (int32_t pixel = 0; pixel < PIXELS; pixel++) {
+        for (int32_t pixel = 0; pixel < pixels; pixel++) {
             uint32_t sum = (uint32_t)stream[0], low = (uint32_t)stream[1];
             for (int32_t i = 0; i < words; i++) {
-                const uint32_t x = tile[PIXELS * i + pixel], w = (uint32_t)stream[2 + i];
+                const uint32_t x = args->tile[pixels * i + pixel], w = (uint32_t)stream[2 + i];
                 sum = smlad(x, w, sum);
                 low = smlad(x, hb_even_bytes(w), low);
             }
@@ -54,6 +51,15 @@ void hb_matmul_p8(const uint32_t *tile, const uint32_t *tile_end, const int32_t 
         }
         stream = scales + 4;
     }
+}
+
+static void multiply_tile(const struct hb_matmul_args *args) { multiply(args, PIXELS); }
+
+void hb_dot_p8(const struct hb_matmul_args *args) { multiply(args, 1); }
+
+hb_matmul_p8 *hb_choose_matmul_p8(const struct hb_matmul_args *args) {
+    (void)args;
+    return multiply_tile;
 }
 
 #endif
