@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST ?= $(BIN)/python -m pytest
 
-.PHONY: run test test-all check check-static lint types schema firmware firmware-check clean
+.PHONY: run test test-slow check check-static lint types schema firmware firmware-check clean
 
 # a stamp per set of extras: pip runs again only when pyproject.toml changes
 run: $(STAMP)-virtual
@@ -14,8 +14,9 @@ run: $(STAMP)-virtual
 test: $(STAMP)-virtual,dev,oracle
 	$(PYTEST) -m "not slow and not hardware" -n 2
 
-test-all: $(STAMP)-virtual,dev,oracle
-	$(PYTEST) -m "not hardware" -n 2
+# what takes long; CI runs it after `make test`
+test-slow: $(STAMP)-virtual,dev,oracle
+	$(PYTEST) -m "slow and not hardware" -n 2
 
 # everything that a change must pass before it is committed
 check: check-static test

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -79,6 +80,11 @@ def hilbench(
         check=False,
     )
     return Outcome(process.returncode, process.stdout, process.stderr)
+
+
+def hear_interrupts() -> None:
+    """For ``preexec_fn``: a child of a background job starts with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,8 @@ struct hb_identity {
     uint8_t rx_mode; /* at start */
     uint32_t rx_buffer_bytes;
     uint32_t slot_address;
+    int32_t temperature_mc; /* of the die, at start; only with vdd_mv */
+    uint32_t vdd_mv;        /* 0: the chip or the port cannot tell */
 };
 
 struct hb_port {

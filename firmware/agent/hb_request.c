@@ -65,8 +65,8 @@ static void on_hello(struct hb_agent *agent, const struct hb_frame *request) {
         .max_payload = HB_MAX_PAYLOAD,
         .rx_modes = id->rx_modes,
         .rx_mode = agent->link.rx_mode,
-        .temperature_mc = NO_TEMPERATURE,
-        .vdd_mv = 0,
+        .temperature_mc = id->vdd_mv != 0u ? id->temperature_mc : NO_TEMPERATURE,
+        .vdd_mv = id->vdd_mv,
     };
     copy_text(m.board, sizeof m.board, id->board);
     copy_text(m.engine, sizeof m.engine, HB_ENGINE_NAME);

@@ -53,11 +53,13 @@ def read_elf(path: Path) -> dict[str, Any]:
         }
         stack = symbols["hb_stack_top"]["st_value"] - symbols["hb_stack_bottom"]["st_value"]
         arena = symbols["arena"]["st_size"]
+        vectors = symbols["vectors"]["st_size"]
     return {
         "sections": sections,
         "engine_flash_bytes": sections[".engine"] + sections[".engine.rodata"],
         "stack_capacity_bytes": stack,
         "arena_capacity_bytes": arena,
+        "vector_buffer_bytes": vectors,
     }
 
 

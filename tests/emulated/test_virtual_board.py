@@ -87,6 +87,51 @@ def test_halt_step_breakpoint_registers(start_board: StartBoard, echo_elf: Path)
         assert target.read_core_register("r5") == 0x12345678
 
 
+def test_resets_and_what_they_leave(start_board: StartBoard, echo_elf: Path) -> None:
+    from pyocd.core.target import Target
+
+    board = start_board()
+    with open_session(board) as session:
+        session.program(segments(echo_elf))
+        target = session._session.target
+        for kind, flags in (
+            (Target.ResetType.HARDWARE, 0x0400_0000),  # PINRSTF
+            (Target.ResetType.SYSTEM, 0x1400_0000),  # SFTRSTF: it pulls NRST, too
+        ):
+            target.write32(0x4002_3874, 1 << 24)  # RMVF
+            target.reset_and_halt(kind)
+            assert target.read32(0x4002_3874) & 0xFE00_0000 == flags
+            assert target.get_halt_reason() == Target.HaltReason.VECTOR_CATCH
+
+
+def test_a_hard_fault_can_be_caught(start_board: StartBoard, echo_elf: Path) -> None:
+    from pyocd.core.target import Target
+
+    at = symbol(echo_elf, "main") & ~1
+    board = start_board(hard_fault={"address": at, "count": 1})
+    with open_session(board) as session:
+        session.program(segments(echo_elf))
+        session.reset_and_halt()
+        target = session._session.target
+        target.set_vector_catch(Target.VectorCatch.HARD_FAULT)
+        target.resume()
+        while target.get_state() != Target.State.HALTED:
+            time.sleep(0.01)
+        assert target.read_core_register("pc") == symbol(echo_elf, "hard_fault_handler") & ~1
+        assert target.read_core_register("ipsr") == 3
+
+
+def test_a_chip_erase_leaves_nothing(start_board: StartBoard, echo_elf: Path) -> None:
+    from pyocd.flash.eraser import FlashEraser
+
+    board = start_board()
+    with open_session(board) as session:
+        session.program([*segments(echo_elf), (0x080F_FFF0, bytes(16))])
+        session.reset_and_halt()
+        FlashEraser(session._session, FlashEraser.Mode.CHIP).erase()
+        assert session.read_memory(0x0800_0000, 0x10_0000) == b"\xff" * 0x10_0000
+
+
 def test_a_wrong_baud_rate_gives_no_text(start_board: StartBoard, echo_elf: Path) -> None:
     board = start_board()
     with open_session(board) as session, serial.Serial(board.port, 57600, timeout=0.5) as port:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hilbench import models
 from hilbench.schema import image as m
-from hilbench.schema.generate import load
+from hilbench.schema.layout import load
 from tests.firmware.dsp_graphs import (
     add_sweep,
     chain_sweep,

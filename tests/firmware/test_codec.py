@@ -14,7 +14,7 @@ import pytest
 
 from hilbench.errors import SchemaError
 from hilbench.schema import image, protocol
-from hilbench.schema.generate import Field, Layout, camel, load
+from hilbench.schema.layout import Field, Layout, camel, load
 from tests.conftest import ROOT, require_tool
 
 MODULES = {"protocol": protocol, "image": image}

@@ -55,6 +55,7 @@ def test_digits(board: str, scheme: str, tmp_path: Path) -> None:
     assert metrics["top1"]["value"] >= 0.93
     assert metrics["top1"]["origin"] == "emulated"
     assert metrics["instructions_per_inference"]["value"] > 80_864 / 4  # its MACs, four at once
+    assert metrics["instructions_per_inference"]["n"] == 50  # a repeat is no further sample
     assert not {"latency_s", "cycles_per_inference", "clock_hz"} & set(metrics)
     bundle = open_bundle(Path(content["bundle"]))
     expected, outputs = bundle.array("expected.npy"), bundle.array("outputs.npy")
@@ -138,6 +139,18 @@ def test_every_layer_equals_the_reference(board: str, tmp_path: Path) -> None:
     assert seen["layers"] == "90 layer outputs equal the host's reference"
     assert seen["windows"] == "1000 silent windows"
     assert not (tmp_path / "state").exists(), "only silicon is accepted"
+    if board == "nucleo-f746":
+        assert "Memory transfer fault" in seen["probe: unmapped flash"]
+        rates = [name for name in seen if name.startswith("link at")]
+        assert rates == [f"link at {baud:,} baud" for baud in (115200, 230400, 460800, 921600)]
+
+
+def test_the_chip_says_its_supply_and_temperature(tmp_path: Path) -> None:
+    """By the factory's calibration words, as on silicon; 31.0 degC and 3.28 V are simulated."""
+    content = run("nucleo-f746", tmp_path, "--mode", "accuracy", "--vectors", "5")
+    hello = open_bundle(Path(content["bundle"])).provenance["hello"]
+    assert hello["temperature_mc"] == pytest.approx(31_000, abs=500)  # one step is 0.3 degC
+    assert hello["vdd_mv"] == pytest.approx(3280, abs=3)
 
 
 def test_missing_emulator_names_its_package(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import Outcome, hilbench, require_shared
+from tests.conftest import Outcome, hear_interrupts, hilbench, require_shared
 from tests.host_agent import HostAgent
 
 from hilbench.store import open_bundle, read_journal
+from hilbench.store.journal import encode_line
 
 
 def run(agent: HostAgent, tmp_path: Path, *arguments: str | Path) -> Outcome:
@@ -120,6 +122,12 @@ def test_own_vectors_and_labels(host_agent: HostAgent, tmp_path: Path) -> None:
         (("--board", "host", "--model", "absent.tflite"), "absent.tflite"),
         (("--board", "host", "--vectors", "0"), "--vectors"),
         (("--board", "host", "--repeat", "0"), "--repeat"),
+        (("--board", "host", "--repeat", "65536"), "--repeat"),
+        (("--board", "host", "--warmup", "65536"), "--warmup"),
+        (("--board", "host", "--seed", "-1"), "--seed"),
+        (("--board", "host", "--deadline", "0"), "--deadline"),
+        (("--board", "host", "--deadline", "nan"), "--deadline"),
+        (("--board", "host", "--device", "x"), "--device"),
         (("--board", "host", "--labels", "x.csv"), "--labels goes with --inputs"),
     ],
 )
@@ -157,6 +165,7 @@ def start(agent: HostAgent, tmp_path: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=hear_interrupts,
     )
 
 
@@ -173,16 +182,32 @@ def resume(agent: HostAgent, folder: Path) -> Outcome:
     return hilbench("resume", folder, "--json", env=agent.env)
 
 
+def eventually_gone(program: Path, within_s: float = 5.0) -> bool:
+    """Whether no process of this program is left."""
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        if not any(_runs(entry, program) for entry in Path("/proc").glob("[0-9]*")):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _runs(entry: Path, program: Path) -> bool:
+    try:
+        return str(program).encode() in (entry / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
 @pytest.mark.parametrize("samples", [0, 1, 40, 200, 449])
 def test_kill_9_loses_nothing_and_counts_nothing_twice(
     host_agent: HostAgent, tmp_path: Path, samples: int
 ) -> None:
     process = start(host_agent, tmp_path)
     wait_for_samples(tmp_path, samples, process)
-    os.killpg(process.pid, signal.SIGKILL)
+    process.send_signal(signal.SIGKILL)
     process.wait()
-    if not (tmp_path / "results").exists():
-        pytest.skip("killed before the bundle was begun")
+    assert eventually_gone(host_agent.program)
     folder = only_bundle(tmp_path)
     if open_bundle(folder, verify=False).sealed:
         assert hilbench("report", folder).code == 0
@@ -199,10 +224,13 @@ def test_kill_9_loses_nothing_and_counts_nothing_twice(
     assert sorted(e["v"] for e in after) == list(range(450))
 
 
-def test_ctrl_c_exits_130_and_can_be_resumed(host_agent: HostAgent, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_and_its_kin_exit_130_and_can_be_resumed(
+    host_agent: HostAgent, tmp_path: Path, number: signal.Signals
+) -> None:
     process = start(host_agent, tmp_path)
     wait_for_samples(tmp_path, 30, process)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     assert process.wait(20) in (130, 0)
     folder = only_bundle(tmp_path)
     if process.returncode == 130:
@@ -211,6 +239,62 @@ def test_ctrl_c_exits_130_and_can_be_resumed(host_agent: HostAgent, tmp_path: Pa
         assert hilbench("report", folder).code == 2
         assert resume(host_agent, folder).code == 0
     assert open_bundle(folder).sealed
+
+
+@pytest.fixture
+def interrupted(host_agent: HostAgent, tmp_path: Path) -> Path:
+    """The folder of a run that was killed after some samples, and before its end."""
+    process = start(host_agent, tmp_path)
+    wait_for_samples(tmp_path, 10, process)
+    process.kill()
+    process.wait()
+    folder = only_bundle(tmp_path)
+    if open_bundle(folder, verify=False).sealed:
+        pytest.skip("the run was faster than the kill")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["inputs.npy", "expected.npy", "labels.npy"])
+def test_a_run_whose_files_were_altered_is_not_resumed(
+    host_agent: HostAgent, interrupted: Path, name: str
+) -> None:
+    path = interrupted / name
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    outcome = resume(host_agent, interrupted)
+    assert outcome.code == 2
+    assert "altered" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"facts": {"ticks": "cycles", "time_base": "real", "silicon": True}}, "(facts)"),
+        ({"ticks_to_instructions": [1, 2]}, "(ticks_to_instructions)"),
+        ({"modes": 3}, "is damaged"),
+    ],
+)
+def test_a_run_whose_plan_was_altered_is_not_resumed(
+    host_agent: HostAgent, interrupted: Path, changes: dict[str, object], text: str
+) -> None:
+    path = interrupted / "plan.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    outcome = resume(host_agent, interrupted)
+    assert outcome.code == 2
+    assert text in outcome.stderr
+
+
+def test_another_device_does_not_go_on_with_a_run(host_agent: HostAgent, interrupted: Path) -> None:
+    journal = interrupted / "journal.jsonl"
+    events = read_journal(interrupted)
+    for event in events:
+        if event["event"] == "attested":
+            event["hello"]["unique_id"] = "0123456789ab"
+    journal.write_bytes(b"".join(encode_line(event) for event in events))
+    outcome = resume(host_agent, interrupted)
+    assert outcome.code == 5
+    assert "the run began on 0123456789ab" in outcome.stderr
 
 
 def test_a_sealed_run_cannot_be_resumed(host_agent: HostAgent, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -40,6 +41,37 @@ def test_every_verb_has_help(verb: str) -> None:
     outcome = hilbench(verb, "--help")
     assert outcome.code == 0
     assert VERBS[verb] in " ".join(outcome.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"),
+    [("> /dev/full", 74), (">&-", 0), ("2>&-", 0)],
+)
+@pytest.mark.parametrize("arguments", ["workloads", "workloads --json"])
+def test_output_that_goes_nowhere_is_no_bug(arguments: str, redirection: str, code: int) -> None:
+    command = f"{sys.executable} -m hilbench {arguments} {redirection}"
+    outcome = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert outcome.returncode == code
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("arguments", [["workloads"], ["workloads", "--json"]])
+def test_a_reader_that_left_is_no_bug_and_no_regression(arguments: list[str]) -> None:
+    unread, stdout = os.pipe()
+    os.close(unread)
+    command = [sys.executable, "-m", "hilbench", *arguments]
+    outcome = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, check=False)
+    os.close(stdout)
+    assert outcome.returncode == 74
+    assert outcome.stderr == b""
+
+
+def test_a_terminal_without_the_characters_shows_the_rest() -> None:
+    command = [sys.executable, "-m", "hilbench", "boards"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    assert (
+        subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    )
 
 
 def test_unknown_verb_is_a_usage_error() -> None:
@@ -115,6 +147,23 @@ def test_flash_dry_run_touches_nothing() -> None:
     outcome = hilbench("flash", "--board", "nucleo-f746", "--dry-run")
     assert outcome.code == 0
     assert outcome.json["done"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("flash", "--board", "mps2-an386"), "nothing to flash"),
+        (
+            ("flash", "--board", "nucleo-f746", "--backend", "virtual", "--device", "x"),
+            "--device chooses among connected boards",
+        ),
+        (("doctor", "--board", "nucleo"), "no board 'nucleo'"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(arguments: tuple[str, ...], text: str) -> None:
+    outcome = hilbench(*arguments)
+    assert outcome.code == 2
+    assert text in outcome.stderr
 
 
 def test_flash_refuses_an_elf_that_is_not_ours(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
  * the rest; the arena is cached. */
 #include <string.h>
 
+#include "hb_adc.h"
 #include "hb_clock.h"
 #include "hb_cortex_m.h"
 #include "hb_meta.h"
@@ -136,6 +137,7 @@ static void attest(struct hb_identity *identity) {
     identity->counter_hz = identity->core_clock_hz;
     identity->wait_states = hb_wait_states();
     identity->clock_flags = hb_clock_flags();
+    hb_adc_measure(&identity->temperature_mc, &identity->vdd_mv);
 }
 
 const struct hb_port *hb_port_start(void) {

@@ -20,6 +20,8 @@
 #define RCC_APB1ENR 0x40023840u    /* 5.3.13 */
 #define RCC_APB1ENR_USART3EN 0x00040000u
 #define RCC_APB1ENR_PWREN 0x10000000u
+#define RCC_APB2ENR 0x40023844u    /* 5.3.14 */
+#define RCC_APB2ENR_ADC1EN 0x00000100u
 #define RCC_CSR 0x40023874u        /* 5.3.21 */
 #define RCC_CSR_RMVF 0x01000000u
 #define RCC_CSR_BORRSTF 0x02000000u
@@ -109,6 +111,20 @@
 #define USART_ICR_IDLECF 0x00000010u
 #define USART_ICR_TCCF 0x00000040u
 
+/* ADC1 and the ADCs' common registers */
+#define ADC1_SR 0x40012000u        /* 15.13.1 */
+#define ADC1_SR_EOC 0x00000002u
+#define ADC1_CR2 0x40012008u       /* 15.13.3 */
+#define ADC1_CR2_ADON 0x00000001u
+#define ADC1_CR2_SWSTART 0x40000000u
+#define ADC1_SMPR1 0x4001200Cu     /* 15.13.4 */
+#define ADC1_SMPR1_SMP17 0x00E00000u
+#define ADC1_SMPR1_SMP18 0x07000000u
+#define ADC1_SQR3 0x40012034u      /* 15.13.11 */
+#define ADC1_DR 0x4001204Cu        /* 15.13.14 */
+#define ADC_CCR 0x40012304u        /* 15.13.16 */
+#define ADC_CCR_TSVREFE 0x00800000u
+
 /* Debug and core */
 #define DBGMCU_IDCODE 0xE0042000u  /* 40.6.1 */
 #define DBGMCU_CR 0xE0042004u      /* 40.16.3 */
@@ -125,5 +141,8 @@
 #define SCB_DCISW 0xE000EF60u      /* (A) B2.2.7 */
 
 #define UID_WORD0 0x1FF0F420u      /* 41.1: unique device id, 96 bits */
+#define CALIBRATION_VREFINT 0x1FF0F44Au /* DS10916 table 76: 16 bits, at 30 degC and 3.3 V */
+#define CALIBRATION_TS1 0x1FF0F44Cu     /* DS10916 table 74: 16 bits, at 30 degC and 3.3 V */
+#define CALIBRATION_TS2 0x1FF0F44Eu     /* at 110 degC and 3.3 V */
 
 #endif

@@ -50,6 +50,9 @@ class Backend(Protocol):
     def start(self) -> Device:
         """Open the link, reset the target, return the client."""
 
+    def probe_trial(self) -> dict[str, str]:
+        """What the debug probe answers to accesses that must fail; empty without a probe."""
+
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         """Look at a target that was lost: the same error, or a better one."""
 

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from hilbench.backends.base import Prepared, Progress
-from hilbench.backends.process import stop_process
+from hilbench.backends.process import start_process, stop_process
 from hilbench.boards import BackendSpec, Board
 from hilbench.boards.firmware import Firmware
 from hilbench.device import Device
@@ -43,11 +43,9 @@ class HostBackend:
 
     def start(self) -> Device:
         assert self._folder is not None
-        self._process = subprocess.Popen(
-            [str(self._program), "--image", str(Path(self._folder.name) / "image.bin")],
-            stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
+        image = Path(self._folder.name) / "image.bin"
+        self._process = start_process(
+            [str(self._program), "--image", str(image)], stdout=subprocess.PIPE
         )
         self._device = Device(open_link(self._port(self._process), self._board.uart.baud))
         return self._device
@@ -61,6 +59,9 @@ class HostBackend:
         if len(words) != 2 or words[0] != "PORT":
             raise AttestationError(f"the host-built agent did not say its port, but {line!r}")
         return words[1]
+
+    def probe_trial(self) -> dict[str, str]:
+        return {}
 
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         return error

@@ -109,17 +109,20 @@ def _board_id(probe: Any) -> str | None:
     return board_id if isinstance(board_id, str) else None
 
 
+#: Addresses of an STM32F74x that no bus slave answers (RM0385 2.2.2).
+_FAILING_READS = {"unmapped flash": 0x08200000, "unmapped SRAM": 0x20080000}
+
+
 class ProbeSession:
     """A debug session: one probe, one target.  Use as a context manager, or call :meth:`close`.
 
-    Errors raised while :attr:`measuring` is set are :class:`~hilbench.errors.TargetLost` (exit 6);
-    before that they belong to flashing and identification (exit 5).
+    Once the agent has answered, a run needs the probe no more; what fails here belongs to opening
+    (exit 4) or to flashing and identification (exit 5).
     """
 
     def __init__(self, session: Any, unique_id: str) -> None:
         self._session = session
         self.unique_id = unique_id
-        self.measuring = False
 
     # ------------------------------------------------------------ open, close
 
@@ -194,9 +197,6 @@ class ProbeSession:
     def _target(self) -> Any:
         return self._session.target
 
-    def _phase(self, before: Phase) -> Phase:
-        return Phase.RUNNING if self.measuring else before
-
     # ------------------------------------------------------------ identity
 
     def info(self) -> dict[str, str]:
@@ -255,8 +255,27 @@ class ProbeSession:
 
     def read_memory(self, address: int, size: int) -> bytes:
         """``size`` bytes of the target's memory."""
-        with translated(self._phase(Phase.FLASHING), f"reading {size} bytes at {address:#010x}"):
+        with translated(Phase.FLASHING, f"reading {size} bytes at {address:#010x}"):
             return bytes(self._target.read_memory_block8(address, size))
+
+    def status_codes(self) -> dict[str, str]:
+        """What this probe answers to harmless accesses that must fail: to compare with others.
+
+        Returns
+        -------
+        dict
+            Access -> what came back: ``ok``, or the error as pyOCD words it.
+        """
+        from pyocd.core.exceptions import Error
+
+        answers = {}
+        for name, address in _FAILING_READS.items():
+            try:
+                self._target.read_memory_block8(address, 4)
+                answers[name] = "ok"
+            except (Error, OSError) as error:
+                answers[name] = f"{type(error).__name__}: {error}"
+        return answers
 
     def matches(self, segments: Sequence[Segment]) -> bool:
         """Whether the target's memory already holds all segments, to the byte."""
@@ -322,12 +341,12 @@ class ProbeSession:
 
     def reset_and_halt(self) -> None:
         """Reset the target and halt it at its first instruction."""
-        with translated(self._phase(Phase.FLASHING), "resetting and halting the target"):
+        with translated(Phase.FLASHING, "resetting and halting the target"):
             self._target.reset_and_halt()
 
     def reset_and_run(self) -> None:
         """Reset the target and let it run; open its serial port first, or its greeting is lost."""
-        with translated(self._phase(Phase.FLASHING), "resetting the target"):
+        with translated(Phase.FLASHING, "resetting the target"):
             self._target.reset()
 
     def fault_state(self) -> FaultState | None:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from hilbench.backends.base import Prepared, Progress
-from hilbench.backends.process import stop_process, tail
+from hilbench.backends.process import start_process, stop_process, tail
 from hilbench.boards import BackendSpec, Board
 from hilbench.boards.firmware import Firmware
 from hilbench.device import Device
@@ -71,14 +71,12 @@ class QemuBackend:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
             with (folder / "qemu.log").open("wb") as log:
-                self._process = subprocess.Popen(
+                self._process = start_process(
                     self._command(folder, server.fileno()),
                     pass_fds=(server.fileno(),),
-                    stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=folder,
-                    start_new_session=True,
                 )
         link = open_link(f"socket://127.0.0.1:{port}", self._board.uart.baud)
         self._device = Device(link, self._firmware.symbol)
@@ -98,6 +96,9 @@ class QemuBackend:
             "-device",
             f"loader,file={folder / 'image.bin'},addr={address:#x},force-raw=on",
         ]  # fmt: skip
+
+    def probe_trial(self) -> dict[str, str]:
+        return {}
 
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         process, folder = self._process, self._folder

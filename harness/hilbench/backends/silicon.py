@@ -7,6 +7,7 @@ touched.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from hilbench.backends.base import Prepared, Progress
@@ -24,7 +25,6 @@ from hilbench.errors import (
     LinkLost,
     NoDevice,
     TargetFault,
-    TargetIdentityError,
 )
 from hilbench.link import Link, open_link
 
@@ -40,11 +40,12 @@ class SiliconBackend:
         self._link: Link | None = None
         self._session: ProbeSession | None = None
         self._symbol: Callable[[int], str] = _no_symbol
+        self._touched = False
 
     # ------------------------------------------------------------ acquire
 
     def acquire(self) -> str:
-        device = find_device(self._board, self._wanted)
+        device = find_device(self._board, self._wanted, self._spec.facts.silicon)
         port = device.port or _port_of(device.probe)
         self._lock = DeviceLock(device.probe)
         self._link = open_link(port, self._board.uart.baud)
@@ -60,14 +61,9 @@ class SiliconBackend:
 
     def prepare(self, firmware: Firmware, image: bytes, progress: Progress) -> Prepared:
         session, spec = self._opened(), self._probe_spec
+        self._touched = True
         self._symbol = firmware.symbol
-        chip = int.from_bytes(session.read_memory(spec.chip_id_address, 4), "little")
-        if chip & spec.chip_id_mask != spec.chip_id_value:
-            raise TargetIdentityError(
-                f"the chip's id is 0x{chip & spec.chip_id_mask:03X}, {self._board.mcu} has "
-                f"0x{spec.chip_id_value:03X}",
-                hint="nothing was flashed; this probe is connected to another board",
-            )
+        session.check_chip(spec.chip_id_address, spec.chip_id_mask, spec.chip_id_value)
         check_board(firmware, self._board.id)
         unique_id = session.read_memory(spec.unique_id_address, spec.unique_id_bytes)
         segments = [(s.address, s.data) for s in firmware.segments]
@@ -87,11 +83,20 @@ class SiliconBackend:
         self._opened().reset_and_run()
         return Device(self._link, self._symbol)
 
+    def _leave_reset(self, session: ProbeSession) -> None:
+        """Whatever ran is over: the board waits as after power-on."""
+        if not self._touched:
+            return
+        try:
+            session.reset_and_run()
+        except HilbenchError as error:  # the probe may be gone: the first cause says more
+            logging.getLogger(__name__).info("leaving the board: %s", error.message)
+
     def _opened(self) -> ProbeSession:
         assert self._session is not None, "acquire first"
         return self._session
 
-    # ------------------------------------------------------------ diagnose, close
+    # ------------------------------------------------------------ trial, diagnose, close
 
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         """Ask the core, through the probe, why it went silent."""
@@ -109,10 +114,14 @@ class SiliconBackend:
             hint=error.hint,
         )
 
+    def probe_trial(self) -> dict[str, str]:
+        return self._opened().status_codes()
+
     def close(self) -> None:
         if self._link is not None:
             self._link.close()
         if self._session is not None:
+            self._leave_reset(self._session)
             self._session.close()
         if self._lock is not None:
             self._lock.release()
@@ -150,8 +159,8 @@ def _unreadable_devices(board: Board, probes: list[ProbeInfo]) -> list[LabDevice
     ]
 
 
-def find_device(board: Board, wanted: str | None) -> LabDevice:
-    """The one device to use.
+def find_device(board: Board, wanted: str | None, silicon: bool = True) -> LabDevice:
+    """The one device to use; on ``silicon`` the error says how to do without.
 
     Raises
     ------
@@ -178,7 +187,7 @@ def find_device(board: Board, wanted: str | None) -> LabDevice:
     raise NoDevice(
         f"no {board.title}{named} is connected: looked for a probe of kind {board.probe.kind} with "
         f"board id {board.probe.board_id}, saw {seen or 'no probe at all'}",
-        hint=_instead(board),
+        hint=_instead(board) if silicon else "the simulated board has no probe",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,15 @@ from hilbench.store import Bundle
 
 #: What `hilbench run --mode` takes.
 MODES = ("accuracy", "performance", "energy")
-#: Further modes of an acceptance run: per-layer checks, and the link at each baud rate.
-ACCEPTANCE_MODES = ("accuracy", "performance", "layers", "link")
+#: With the further ones of an acceptance run: every layer, each baud rate, the probe's own codes.
+ACCEPTANCE_MODES = ("accuracy", "performance", "layers", "link", "probe")
 DEFAULT_MODES = ("accuracy", "performance")
 #: Vectors timed in performance mode unless asked otherwise; accuracy mode takes all.
 PERFORMANCE_VECTORS = 50
+#: Of a plan, between a run and its resumption: the board may have passed its acceptance meanwhile.
+MAY_CHANGE = ("silicon_tested",)
+#: Of one vector, timed or before: a u16 in the protocol's `run`.
+MOST_INFERENCES = 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -187,14 +192,30 @@ def resolve(options: RunOptions) -> Plan:
     ToolMissing
         Energy mode without an instrument.
     """
+    check_options(options)
     model_path = options.model or workloads.get(options.workload or "digits").default_model
     graph = models.load(model_path)
     data = _vectors(options, graph)
     if options.vectors is not None:
-        if options.vectors < 1:
-            raise UsageError("--vectors is at least 1")
-        data = _first(data, options.vectors)
-    return _build(options, model_path, graph, data, None)
+        data = data.first(options.vectors)
+    return _build(options, model_path, graph, data)
+
+
+def check_options(options: RunOptions) -> None:
+    """Raise UsageError for a number that is out of range."""
+    most = MOST_INFERENCES
+    for name, value, low, high in (
+        ("--vectors", options.vectors, 1, None),
+        ("--performance-vectors", options.performance_vectors, 1, None),
+        ("--repeat", options.repeat, 1, most),
+        ("--warmup", options.warmup, 0, most),
+        ("--seed", options.seed, 0, None),
+    ):
+        if value is not None and (value < low or (high is not None and value > high)):
+            bound = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise UsageError(f"{name} is {value}, must be {bound}")
+    if not (options.deadline_s > 0 and math.isfinite(options.deadline_s)):
+        raise UsageError(f"--deadline is {options.deadline_s:g}, must be seconds, more than 0")
 
 
 def restore(bundle: Bundle) -> Plan:
@@ -209,7 +230,32 @@ def restore(bundle: Bundle) -> Plan:
     vectors, expected = bundle.array("inputs.npy"), bundle.array("expected.npy")
     if vectors is None or expected is None:
         raise BundleError(f"{bundle.folder} lost its inputs; it cannot be resumed")
-    options = RunOptions(
+    try:
+        options = _stored_options(stored, bundle.folder.parent)
+        data = _stored_workload(stored, vectors, bundle.array("labels.npy"))
+        name = stored["subject"]["model"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{bundle.folder / 'plan.json'} is damaged: {error!r}") from error
+    model_path = bundle.folder / "model.tflite"
+    graph = replace(models.load(model_path), name=name)
+    plan = _build(options, model_path, graph, data)
+    if plan.expected.tobytes() != expected.tobytes():
+        raise BundleError(f"{bundle.folder} cannot be resumed: its expected outputs were altered")
+    fresh = json.loads(json.dumps(plan.to_json()))
+    if fresh["workload_identity"] != stored.get("workload_identity"):
+        raise BundleError(f"{bundle.folder} cannot be resumed: its vectors or labels were altered")
+    changed = [key for key in fresh if key not in MAY_CHANGE and fresh[key] != stored.get(key)]
+    if changed:
+        raise BundleError(
+            f"{bundle.folder} cannot be resumed: firmware, board or packer changed since "
+            f"({', '.join(changed)})",
+            hint="start a new run; what the old one recorded stays in its folder",
+        )
+    return plan
+
+
+def _stored_options(stored: dict[str, Any], out: Path) -> RunOptions:
+    return RunOptions(
         board=stored["board"],
         backend=stored["backend"],
         device=stored["device"],
@@ -218,14 +264,19 @@ def restore(bundle: Bundle) -> Plan:
         repeat=stored["repeat"],
         warmup=stored["warmup"],
         seed=stored["seed"],
-        out=bundle.folder.parent,
+        out=out,
         deadline_s=stored["deadline_s"],
     )
+
+
+def _stored_workload(
+    stored: dict[str, Any], vectors: NDArray[np.uint8], labels: NDArray[np.int64] | None
+) -> workloads.Vectors:
     workload = stored["workload"]
-    data = workloads.Vectors(
+    return workloads.Vectors(
         name=workload["name"],
         vectors=vectors,
-        labels=bundle.array("labels.npy"),
+        labels=labels,
         encoding=workload["encoding"],
         task=workload["task"],
         metric=workload["metric"],
@@ -233,15 +284,6 @@ def restore(bundle: Bundle) -> Plan:
         target=stored["quality_target"],
         source=workload["source"],
     )
-    model_path = bundle.folder / "model.tflite"
-    graph = replace(models.load(model_path), name=stored["subject"]["model"])
-    plan = _build(options, model_path, graph, data, expected)
-    if plan.to_json()["subject_identity"] != stored["subject_identity"]:
-        raise BundleError(
-            f"{bundle.folder} cannot be resumed: firmware, board or packer changed since",
-            hint="start a new run; what the old one recorded stays in its folder",
-        )
-    return plan
 
 
 def _build(
@@ -249,7 +291,6 @@ def _build(
     model_path: Path,
     graph: models.Graph,
     data: workloads.Vectors,
-    expected: NDArray[Any] | None,
 ) -> Plan:
     board = find_board(load_catalogue(), options.board)
     spec = choose_backend(board, options.backend)
@@ -259,14 +300,11 @@ def _build(
             "energy mode needs an instrument, and no instrument is configured",
             hint="nothing was touched; run --mode accuracy --mode performance",
         )
-    if options.repeat < 1 or options.warmup < 0 or options.performance_vectors < 1:
-        raise UsageError("--repeat and --performance-vectors are at least 1, --warmup at least 0")
+    check_device(spec, options.device)
     firmware = load_firmware(board.firmware)
     check_board(firmware, board.id)
     image = models.pack(graph, isa=board.isa)
     check_fit(board, firmware, image)
-    if expected is None:
-        expected = models.run_reference(graph, data.vectors).outputs
     return Plan(
         options=options,
         board=board,
@@ -277,7 +315,7 @@ def _build(
         image=image,
         workload=data,
         modes=tuple(dict.fromkeys(modes)),
-        expected=expected,
+        expected=models.run_reference(graph, data.vectors).outputs,
     )
 
 
@@ -296,19 +334,22 @@ def choose_backend(board: Board, name: str | None) -> BackendSpec:
     return board.backends[name]
 
 
+def check_device(spec: BackendSpec, device: str | None) -> None:
+    """Raise UsageError when a device is named where there is none to choose."""
+    if device is not None and not spec.facts.silicon:
+        raise UsageError(
+            f"--device chooses among connected boards, and backend {spec.name} starts its own"
+        )
+
+
 def check_fit(board: Board, firmware: Firmware, image: models.Image) -> None:
     """Raise ImageTooLarge when the image or its arena exceeds the board."""
     models.check_fit(
         image,
         slot_bytes=board.image_slot.bytes,
         arena_capacity=firmware.limit("arena_capacity_bytes"),
-        vector_buffer_bytes=firmware.manifest.get("vector_buffer_bytes"),
+        vector_buffer_bytes=firmware.limit("vector_buffer_bytes"),
     )
-
-
-def _first(data: workloads.Vectors, count: int) -> workloads.Vectors:
-    labels = data.labels[:count] if data.labels is not None else None
-    return replace(data, vectors=data.vectors[:count], labels=labels)
 
 
 def _vectors(options: RunOptions, graph: models.Graph) -> workloads.Vectors:

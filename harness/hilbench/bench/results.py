@@ -2,78 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from hilbench.bench.recorded import Recorded, read_events
 from hilbench.errors import BundleError
 from hilbench.records import Facts, Metric, Sample, Verdict, VerdictBuilder, Window
 from hilbench.schema.protocol import CounterKind
 from hilbench.stats import median_interval, quantile_interval, wilson_interval
-
-
-@dataclass
-class Recorded:
-    """What a journal holds, sorted by kind; incomplete vectors of performance mode are left out."""
-
-    samples: dict[int, Sample] = field(default_factory=dict)
-    windows: dict[tuple[int, int], Window] = field(default_factory=dict)
-    overhead_ticks: list[int] = field(default_factory=list)
-    transfers: list[dict[str, Any]] = field(default_factory=list)
-    link_trials: list[dict[str, Any]] = field(default_factory=list)
-    events: dict[str, dict[str, Any]] = field(default_factory=dict)
-    interruptions: int = 0
-
-    def done(self, plan: dict[str, Any]) -> dict[str, int]:
-        """Mode -> vectors complete, counted from the first one."""
-        return {
-            "accuracy": _complete(v in self.samples for v in range(plan["workload"]["vectors"])),
-            "performance": _complete(
-                all((v, k) in self.windows for k in range(plan["repeat"]))
-                for v in range(plan["performance_vectors"])
-            ),
-        }
-
-
-def _complete(flags: Any) -> int:
-    count = 0
-    for flag in flags:
-        if not flag:
-            break
-        count += 1
-    return count
-
-
-def read_events(events: Sequence[dict[str, Any]]) -> Recorded:
-    """Sort a journal; a vector that was measured again after an interruption counts once."""
-    recorded = Recorded()
-    for event in events:
-        kind = event["event"]
-        if kind == "sample":
-            sample = Sample(event["v"], base64.b64decode(event["out"]), event["r"])
-            recorded.samples[sample.vector] = sample
-        elif kind == "window":
-            window = Window(
-                event["v"], event["k"], event["ticks"], event["irq"], base64.b64decode(event["out"])
-            )
-            recorded.windows[window.vector, window.repeat] = window
-        elif kind == "overhead":
-            recorded.overhead_ticks.append(event["ticks"])
-        elif kind == "transfer":
-            recorded.transfers.append(event)
-        elif kind == "link_trial":
-            recorded.link_trials.append(event)
-        elif kind in ("interrupted", "error"):
-            recorded.interruptions += 1
-        else:
-            recorded.events[kind] = event
-    return recorded
 
 
 @dataclass(frozen=True)
@@ -115,7 +57,7 @@ class ResultsBuilder:
         self._link()
         self._clock()
         self._layers()
-        self._link_trials()
+        self._trials()
         if self._recorded.interruptions:
             self._verdict.check(
                 "resumed", f"interrupted {self._recorded.interruptions} times, then completed"
@@ -192,14 +134,32 @@ class ResultsBuilder:
         else:
             self._verdict.check("windows", f"{len(windows)} silent windows")
         if self._facts.ticks == "instructions":
-            median, low, high = median_interval(counts)
-            self._add(
-                "instructions_per_inference", median, self._facts.origin, len(counts),
-                low=low, high=high,
-            )  # fmt: skip
+            self._instructions(windows, counts)
         else:
             self._latency(counts)
         return counts
+
+    def _instructions(self, windows: list[Window], counts: list[int]) -> None:
+        """An emulator repeats itself exactly: a vector is one sample, however often it ran."""
+        by_vector: dict[int, list[int]] = {}
+        for window, count in zip(windows, counts, strict=True):
+            by_vector.setdefault(window.vector, []).append(count)
+        differing = [vector for vector, values in by_vector.items() if len(set(values)) > 1]
+        if differing:
+            self._verdict.fail(
+                "degraded",
+                "counts",
+                f"{len(differing)} vectors gave different counts in their repeats, the first of "
+                f"them vector {differing[0]}: {by_vector[differing[0]]}",
+            )
+        else:
+            self._verdict.check("counts", "the repeats of each vector give the same count")
+        samples = [values[0] for values in by_vector.values()]
+        median, low, high = median_interval(samples)
+        self._add(
+            "instructions_per_inference", median, self._facts.origin, len(samples),
+            low=low, high=high,
+        )  # fmt: skip
 
     def _check_wrap(self) -> None:
         """In real time, a silence shorter than the counter's period proves that it did not wrap."""
@@ -285,7 +245,7 @@ class ResultsBuilder:
         else:
             self._verdict.check("layers", f"{total} layer outputs equal the host's reference")
 
-    def _link_trials(self) -> None:
+    def _trials(self) -> None:
         for trial in self._recorded.link_trials:
             name = f"link at {trial['baud']:,} baud"
             if trial["works"]:
@@ -293,6 +253,10 @@ class ResultsBuilder:
                 self._verdict.check(name, f"{seen}, {trial['retransmissions']} retransmissions")
             else:
                 self._verdict.fail("degraded", name, "does not work")
+        for access, answer in (
+            self._recorded.events.get("probe_trial", {}).get("answers", {}).items()
+        ):
+            self._verdict.check(f"probe: {access}", answer)
 
     def _clock(self) -> None:
         check = self._recorded.events.get("clock_check", {"applicable": False})
@@ -351,7 +315,21 @@ def compute(
     recorded = read_events(events)
     if expected is None or "measured" not in recorded.events:
         raise BundleError("the run is not complete", hint="`hilbench resume` goes on")
+    _check_whole(plan, recorded)
     return ResultsBuilder(plan, recorded, expected, labels).build()
+
+
+def _check_whole(plan: dict[str, Any], recorded: Recorded) -> None:
+    """Each vector asked for is there, and no other: lines were neither lost nor slipped in."""
+    samples = plan["workload"]["vectors"] if "accuracy" in plan["modes"] else 0
+    timed = plan["performance_vectors"] if "performance" in plan["modes"] else 0
+    windows = {(v, k) for v in range(timed) for k in range(plan["repeat"])}
+    if set(recorded.samples) != set(range(samples)) or set(recorded.windows) != windows:
+        raise BundleError(
+            f"the journal claims a whole run, and has {len(recorded.samples)} of {samples} vectors "
+            f"and {len(recorded.windows)} of {len(windows)} windows",
+            hint="it was altered; start a new run",
+        )
 
 
 def _csv(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:

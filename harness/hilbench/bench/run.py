@@ -10,7 +10,8 @@ from typing import Any
 
 from hilbench.backends.base import Progress, create_backend
 from hilbench.bench.plan import Plan, restore
-from hilbench.bench.results import compute, read_events
+from hilbench.bench.recorded import read_events
+from hilbench.bench.results import compute
 from hilbench.bench.session import Session, new_bundle
 from hilbench.errors import BundleError, HilbenchError
 from hilbench.reports.html import render_html
@@ -46,22 +47,24 @@ def resume(folder: Path, progress: Progress, say: Say) -> Bundle:
     BundleError
         When it is complete, or model, vectors or firmware changed since.
     """
-    bundle = _interrupted(folder)
-    plan = restore(bundle)
-    backend = create_backend(plan.board, plan.spec.name, plan.options.device)
+    plan = restore(_interrupted(folder))
+    writer = BundleWriter.reopen(folder)
     try:
-        writer = BundleWriter.reopen(folder)
-        say(f"device: {backend.acquire()}")
-    except BaseException:
-        backend.close()
-        raise
-    recorded = read_events(bundle.journal())
-    done = recorded.done(writer.plan)
-    say(f"resuming: {', '.join(f'{mode} {n} vectors done' for mode, n in done.items())}")
-    if "measured" in recorded.events:
-        backend.close()
-        return finish(writer)
-    return _complete(Session(plan, backend, writer, progress, say, done))
+        recorded = read_events(open_bundle(folder, verify=False).journal())
+        if "measured" in recorded.events:
+            return finish(writer)
+        done = recorded.done(writer.plan)
+        backend = create_backend(plan.board, plan.spec.name, plan.options.device)
+        try:
+            say(f"device: {backend.acquire()}")
+        except BaseException:
+            backend.close()
+            raise
+        say(f"resuming: {', '.join(f'{mode} {n} vectors done' for mode, n in done.items())}")
+        first = recorded.events.get("attested", {}).get("hello", {}).get("unique_id")
+        return _complete(Session(plan, backend, writer, progress, say, done, first))
+    finally:
+        writer.close()
 
 
 def remaining(folder: Path) -> dict[str, Any]:

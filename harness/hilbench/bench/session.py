@@ -40,6 +40,8 @@ class Session:
     ----------
     done : dict
         Mode -> number of vectors that the journal already has (resumed runs).
+    first_unique_id : str or None
+        Hex, of the device that a resumed run began on: another one must not go on with it.
     """
 
     plan: Plan
@@ -48,6 +50,7 @@ class Session:
     progress: Progress
     say: Callable[[str], None]
     done: dict[str, int]
+    first_unique_id: str | None = None
     link_mode: LinkMode | None = None
 
     def execute(self) -> None:
@@ -77,7 +80,7 @@ class Session:
         try:
             yield
         except KeyboardInterrupt as error:
-            self.writer.journal.append("interrupted", reason="Ctrl-C")
+            self.writer.journal.append("interrupted", reason="Ctrl-C or a signal")
             raise Interrupted(
                 "interrupted; the board is left reset",
                 hint=f"go on with: hilbench resume {self.writer.folder}",
@@ -110,6 +113,12 @@ class Session:
                 unique_id=prepared.unique_id,
             ),
         )
+        if self.first_unique_id not in (None, hello.unique_id.hex()):
+            raise AttestationError(
+                f"this device has unique id {hello.unique_id.hex()}, the run began on "
+                f"{self.first_unique_id}",
+                hint="connect the first one, or start a new run: two devices are two subjects",
+            )
         mode = self.link_mode = self._negotiate(device, hello)
         image = device.load_image()
         if image.image_crc != self.plan.image.crc:
@@ -172,6 +181,8 @@ class Session:
                 self._performance(device)
             elif mode == "layers":
                 self.writer.journal.append("layers", **check_layers(self.plan, device))
+            elif mode == "probe":
+                self.writer.journal.append("probe_trial", answers=self.backend.probe_trial())
             elif mode == "link":
                 for row in try_link(self.plan, device, self._mode_in_force()):
                     self.writer.journal.append("link_trial", **row)
@@ -190,8 +201,9 @@ class Session:
             return
         request = self._request(p.RunMode.ACCURACY, first, total)
         statistics = StreamStatistics()
-        for body, retransmissions in self._results(device, request, statistics, "accuracy"):
-            result, output = unpack_result(body)
+        for result, output, retransmissions in self._results(
+            device, request, statistics, "accuracy"
+        ):
             self._append_output("sample", first + result.vector, output, r=retransmissions)
             self.progress("accuracy", (first + result.vector + 1) / total)
         self._append_transfer("accuracy", statistics)
@@ -202,8 +214,7 @@ class Session:
             return
         request = self._request(p.RunMode.TIMED, first, total)
         statistics = StreamStatistics()
-        for body, _ in self._results(device, request, statistics, "performance"):
-            result, output = unpack_result(body)
+        for result, output, _ in self._results(device, request, statistics, "performance"):
             self._append_output(
                 "window",
                 first + result.vector,
@@ -228,14 +239,21 @@ class Session:
 
     def _results(
         self, device: Device, request: RunRequest, statistics: StreamStatistics, mode: str
-    ) -> Iterator[tuple[bytes, int]]:
-        """Bodies of the result records; overhead goes to the journal, `end` is checked."""
+    ) -> Iterator[tuple[p.Result, bytes, int]]:
+        """Results in the order asked for; overhead goes to the journal, `end` is checked."""
         expected = request.count * request.repeat
         seen = 0
         for record in run_stream(device, request, statistics, self.plan.options.deadline_s):
             if record.kind is p.RecordKind.RESULT:
+                result, output = unpack_result(record.body)
+                place = divmod(seen, request.repeat)
+                if (result.vector, result.repeat) != place:
+                    raise DeviceError(
+                        f"{mode}: the device answers for vector {result.vector}, repeat "
+                        f"{result.repeat}, where {place[0]}, {place[1]} is due"
+                    )
                 seen += 1
-                yield record.body, record.retransmissions
+                yield result, output, record.retransmissions
             elif record.kind is p.RecordKind.OVERHEAD:
                 ticks = p.Overhead.unpack(record.body).ticks
                 self.writer.journal.append("overhead", ticks=ticks)

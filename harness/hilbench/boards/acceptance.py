@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from hilbench.errors import ConfigError
+from hilbench.errors import ConfigError, HostIOError
 
 STATE_FOLDER = "HILBENCH_STATE"
 
@@ -14,8 +14,10 @@ STATE_FOLDER = "HILBENCH_STATE"
 def state_path() -> Path:
     """``accepted.json`` in ``$HILBENCH_STATE``, or where the XDG specification puts state."""
     named = os.environ.get(STATE_FOLDER)
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return (Path(named) if named else Path(base) / "hilbench") / "accepted.json"
+    if named:
+        return Path(named) / "accepted.json"
+    base = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+    return Path(base) / "hilbench" / "accepted.json"
 
 
 def accepted_boards() -> dict[str, str]:
@@ -36,5 +38,11 @@ def accept_board(board: str, run: str) -> None:
     """Note that a board passed; only a run on silicon may do so."""
     path = state_path()
     accepted = {**accepted_boards(), board: run}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(accepted, indent=2) + "\n", encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(accepted, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise HostIOError(
+            f"the run passed, but {path} cannot be written: {error.strerror}",
+            hint=f"name a folder for it in ${STATE_FOLDER}, and repeat",
+        ) from error

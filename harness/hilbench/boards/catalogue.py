@@ -16,6 +16,7 @@ from hilbench.resources import data_path
 #: Further catalogues, separated by ``os.pathsep``; a board there replaces one of the same id.
 EXTRA_CATALOGUES = "HILBENCH_BOARDS"
 VERSION = 1
+NS_PER_S = 1_000_000_000
 COUNTERS = ("none", "dwt_cyccnt", "timer", "minstret")
 CLOCK_FLAGS = ("icache", "dcache", "prefetch", "art", "overdrive")
 
@@ -94,11 +95,25 @@ def _board(name: str, entry: Mapping) -> Board:
     )
     for part in (counter, slot, uart, entry):
         part.done()
+    for spec in board.backends.values():
+        _check_ratio(entry, board.counter, spec)
     if not board.backends:
         raise backends.error("at least one backend is needed")
     if board.probe is None and {"silicon", "virtual"} & set(board.backends):
         raise entry.error("backends silicon and virtual need a probe")
     return board
+
+
+def _check_ratio(entry: Mapping, counter: Counter, spec: BackendSpec) -> None:
+    """QEMU's instruction lasts 2**shift ns: with the timer's rate, that fixes the ratio."""
+    ratio = spec.ticks_to_instructions
+    if not ratio or not spec.system or counter.kind != "timer":
+        return
+    if ratio[0] * counter.hz << spec.icount_shift != ratio[1] * NS_PER_S:
+        raise entry.error(
+            f"ticks_to_instructions {list(ratio)} contradicts counter.hz {counter.hz} and "
+            f"icount_shift {spec.icount_shift}"
+        )
 
 
 def _firmware_folder(catalogue: Path, firmware: str) -> Path:

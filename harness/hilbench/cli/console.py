@@ -22,14 +22,34 @@ def show(renderable: RenderableType) -> None:
     """A table or a text on stdout."""
     from rich.console import Console
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:  # rich would exit 1, which means a regression
+            raise BrokenPipeError
+
     width = None if sys.stdout.isatty() else 110
-    Console(width=width, highlight=False).print(renderable)
+    with _host_io():
+        Output(width=width, highlight=False).print(renderable)
+        sys.stdout.flush()
 
 
 def show_json(value: Any) -> None:
     """One JSON object on stdout."""
-    json.dump(value, sys.stdout, indent=2, allow_nan=False)
-    sys.stdout.write("\n")
+    with _host_io():
+        sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+        sys.stdout.flush()
+
+
+@contextmanager
+def _host_io() -> Iterator[None]:
+    """Output that cannot be written is the host's trouble; a reader that left is not."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from hilbench.errors import HostIOError
+
+        raise HostIOError(f"stdout cannot be written: {error.strerror or error}") from error
 
 
 def note(text: str) -> None:

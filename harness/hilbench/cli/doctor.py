@@ -30,9 +30,13 @@ def execute(options: argparse.Namespace) -> int:
         return _acceptance(options)
     from hilbench.bench.doctor import examine
     from hilbench.boards import load_catalogue
+    from hilbench.boards.catalogue import find_board
     from hilbench.reports.terminal import finding_list
 
-    findings = examine(load_catalogue(), options.out)
+    catalogue = load_catalogue()
+    if options.board is not None:
+        find_board(catalogue, options.board)
+    findings = examine(catalogue, options.out)
     if options.json:
         console.show_json([asdict(finding) for finding in findings])
     else:
@@ -65,7 +69,10 @@ def _acceptance(options: argparse.Namespace) -> int:
     with console.progress_bars() as progress:
         bundle = run(plan, progress, console.note)
     code = show_bundle(bundle, options.json)
-    if plan.spec.facts.silicon and bundle.metrics["verdict"]["status"] == "valid":
+    if not plan.spec.facts.silicon:
+        console.note("a rehearsal: only a run on silicon accepts a board")
+        return code
+    if bundle.metrics["verdict"]["status"] == "valid":
         accept_board(plan.board.id, bundle.run)
         console.note(f"{plan.board.id} is now marked as tested on silicon here")
     console.note(f"please send back the folder {bundle.folder}")

@@ -22,13 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     from hilbench import models, workloads
     from hilbench.backends.base import create_backend
-    from hilbench.bench.plan import check_fit, choose_backend
+    from hilbench.bench.plan import check_device, check_fit, choose_backend
     from hilbench.boards import load_catalogue
     from hilbench.boards.catalogue import find_board
     from hilbench.boards.firmware import load_firmware, read_elf
+    from hilbench.errors import UsageError
 
     board = find_board(load_catalogue(), options.board)
     spec = choose_backend(board, options.backend)
+    check_device(spec, options.device)
+    if board.probe is None:
+        raise UsageError(
+            f"there is nothing to flash: {spec.name} loads firmware and image whenever it starts"
+        )
     prebuilt = load_firmware(board.firmware)
     firmware = read_elf(options.firmware) if options.firmware else prebuilt
     model = options.model or workloads.get("digits").default_model

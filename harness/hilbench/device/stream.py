@@ -16,7 +16,8 @@ from hilbench.errors import DeviceError, LinkLost, ModelError, SchemaError
 from hilbench.link import Frame
 from hilbench.schema import protocol as p
 
-POLL_FIRST_S = 0.25
+#: The device may have up to 250 ms of line time on its way.
+POLL_FIRST_S = 0.5
 POLL_LONGEST_S = 2.0
 #: A window's length is unknown before the first one: a poll inside it would cost an interrupt.
 WINDOW_POLL_FIRST_S = 10.0

@@ -104,11 +104,12 @@ def _plots(bundle: Bundle, samples: _Samples) -> Iterator[tuple[str, str, str]]:
         for key in MEMORY
         if key in metrics
     ]
-    yield (
-        "Memory",
-        "Image and engine lie in flash, the others in RAM.",
-        plots.bars(memory, "memory", "memory in bytes"),
-    )
+    if memory:
+        yield (
+            "Memory",
+            "Image and engine lie in flash, the others in RAM.",
+            plots.bars(memory, "memory", "memory in bytes"),
+        )
     macs = [
         plots.Bar(f"{number} {op['name']}", op["macs"], f"{op['macs']:,}")
         for number, op in enumerate(bundle.plan["image"]["ops"])
@@ -214,6 +215,10 @@ def _provenance(bundle: Bundle) -> Iterator[tuple[str, str]]:
     )
     yield "clock flags (attested)", ", ".join(hello["clock_flags"]) or "none"
     yield "unique device id", hello["unique_id"]
+    if hello.get("vdd_mv") is not None:  # the first bundles have no such field
+        vdd_v, temperature_c = hello["vdd_mv"] / 1000, hello["temperature_mc"] / 1000
+        source = "by the chip" if facts["silicon"] else "simulated"
+        yield "supply and die temperature", f"{vdd_v:.2f} V, {temperature_c:.1f} °C ({source})"
     yield "model SHA-256", plan["subject"]["model_digest"]
     yield "image CRC-32", f"0x{plan['image']['crc']:08X}"
     yield (

@@ -65,20 +65,24 @@ def _verdict_lines(bundle: Bundle) -> list[Text]:
 
 
 def run_rows(bundles: Sequence[Bundle]) -> list[dict[str, Any]]:
-    """One object per run, oldest first."""
-    return [
-        {
-            "run": bundle.run,
-            "bundle": str(bundle.folder),
-            "state": bundle.metrics["verdict"]["status"] if bundle.sealed else "interrupted",
-            "board": bundle.plan["board"],
-            "backend": bundle.plan["backend"],
-            "workload": bundle.plan["workload"]["name"],
-            "model": bundle.plan["subject"]["model"],
-            "scheme": bundle.plan["subject"]["scheme"],
-        }
-        for bundle in bundles
-    ]
+    """One object per run, oldest first; of a damaged one, what can still be read."""
+    rows = []
+    for bundle in bundles:
+        plan = bundle.plan
+        workload, subject = plan.get("workload", {}), plan.get("subject", {})
+        rows.append(
+            {
+                "run": bundle.run,
+                "bundle": str(bundle.folder),
+                "state": bundle.state,
+                "board": plan.get("board"),
+                "backend": plan.get("backend"),
+                "workload": workload.get("name"),
+                "model": subject.get("model"),
+                "scheme": subject.get("scheme"),
+            }
+        )
+    return rows
 
 
 def run_list(bundles: Sequence[Bundle]) -> Table | Text:
@@ -88,7 +92,9 @@ def run_list(bundles: Sequence[Bundle]) -> Table | Text:
     for name in ("run", "state", "workload", "model", "scheme"):
         table.add_column(name, overflow="fold")
     for row in run_rows(bundles):
-        table.add_row(*(str(row[name]) for name in ("run", "state", "workload", "model", "scheme")))
+        table.add_row(
+            *(str(row[name] or "") for name in ("run", "state", "workload", "model", "scheme"))
+        )
     return table
 
 

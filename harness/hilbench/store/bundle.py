@@ -40,15 +40,26 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Bundle:
-    """One run's folder."""
+    """One run's folder.  A damaged one is only listed; its plan may be empty."""
 
     folder: Path
     plan: dict[str, Any]
     sealed: bool
+    damaged: bool = False
 
     @property
     def run(self) -> str:
-        return str(self.plan["run"])
+        return str(self.plan.get("run", self.folder.name))
+
+    @property
+    def state(self) -> str:
+        """``interrupted``, ``damaged``, or the verdict: ``valid``, ``degraded``, ``invalid``."""
+        if self.damaged or not self.sealed:
+            return "damaged" if self.damaged else "interrupted"
+        try:
+            return str(self.metrics["verdict"]["status"])
+        except (BundleError, KeyError, TypeError):
+            return "damaged"
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -118,13 +129,21 @@ def list_bundles(out: Path) -> list[Bundle]:
     if not out.is_dir():
         return []
     folders = sorted(path.parent for path in out.glob(f"*/{PLAN}"))
-    return [open_bundle(folder, verify=False) for folder in folders]
+    return [_listed(folder) for folder in folders]
+
+
+def _listed(folder: Path) -> Bundle:
+    """One that cannot be read must not hide the others."""
+    try:
+        return open_bundle(folder, verify=False)
+    except BundleError:
+        return Bundle(folder, {}, sealed=False, damaged=True)
 
 
 def _verify(folder: Path) -> None:
     manifest = _read_json(folder / MANIFEST)
     files = manifest.get("files")
-    if not isinstance(files, dict):
+    if not isinstance(files, dict) or not all(isinstance(f, dict) for f in files.values()):
         raise BundleError(f"{folder / MANIFEST} is damaged")
     hint = "the bundle is not what the run left; it is refused"
     for name, entry in files.items():

@@ -7,7 +7,8 @@ void usart3_handler(void)
         USART3_ICR = USART3_ICR_ORECF;
     }
     if (USART3_ISR & USART3_ISR_RXNE) {
-        USART3_TDR = USART3_RDR;
+        const uint8_t byte = (uint8_t)USART3_RDR;
+        put_byte(byte);
     }
 }
 

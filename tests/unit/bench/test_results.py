@@ -15,13 +15,14 @@ OUTPUT = base64.b64encode(bytes([0, 9, 1])).decode()
 WRONG = base64.b64encode(bytes([9, 0, 1])).decode()
 
 
-def plan(ticks: str = "instructions", silicon: bool = False) -> dict[str, Any]:
+def plan(ticks: str = "instructions", silicon: bool = False, repeat: int = 1) -> dict[str, Any]:
     return {
         "facts": {"ticks": ticks, "time_base": "real", "silicon": silicon},
         "ticks_to_instructions": [1, 1] if ticks == "instructions" else None,
+        "modes": ["accuracy", "performance"],
         "workload": {"vectors": 2},
         "performance_vectors": 2,
-        "repeat": 1,
+        "repeat": repeat,
         "quality_target": 0.5,
         "engine_flash_bytes": 100,
         "image": {
@@ -99,6 +100,18 @@ def test_what_spoils_a_run_is_named(changes: dict[str, Any], status: str, reason
     assert any(reason in text for text in verdict.reasons), verdict.reasons
 
 
+def test_repeats_of_an_emulator_are_one_sample() -> None:
+    """And when they differ, the emulator is not what it claims."""
+    window = {"event": "window", "k": 1, "irq": 0, "out": OUTPUT}
+    last = {**window, "v": 1, "ticks": 1010}
+    events = journal()
+    same = results([*events, {**window, "v": 0, "ticks": 1010}, last], repeat=2)
+    assert same.metrics["instructions_per_inference"].n == 2
+    other = results([*events, {**window, "v": 0, "ticks": 1011}, last], repeat=2)
+    assert other.verdict.status == "degraded"
+    assert "1 vectors gave different counts" in other.verdict.reasons[0]
+
+
 def test_a_counter_that_may_have_wrapped_is_invalid() -> None:
     long = {"longest_window_s": 19.9}
     verdict = results(journal(transfer=long), ticks="cycles").verdict
@@ -115,3 +128,18 @@ def test_an_unfinished_journal_gives_no_results() -> None:
 def test_a_vector_measured_twice_counts_once() -> None:
     again = [*journal()[:-1], {"event": "sample", "v": 1, "out": OUTPUT, "r": 0}, journal()[-1]]
     assert results(again).metrics["top1"].n == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sample1": None}, {"sample1": {"v": 0}}, {"sample1": {"v": 2}}, {"window1": {"k": 1}}],
+)
+def test_a_journal_that_lost_or_gained_a_line_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(BundleError, match="claims a whole run"):
+        results(journal(**change))
+
+
+@pytest.mark.parametrize("event", [{"event": "sample", "v": 0}, {}, {"event": "overhead"}])
+def test_an_event_that_lacks_a_field_is_refused(event: dict[str, Any]) -> None:
+    with pytest.raises(BundleError, match="an event that is none"):
+        results([*journal(), event])

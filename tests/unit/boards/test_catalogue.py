@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from hilbench.boards import load_catalogue, load_lab
+from hilbench.boards.acceptance import accept_board
 from hilbench.boards.catalogue import find_board, read_catalogue
-from hilbench.errors import ConfigError, UsageError
+from hilbench.errors import ConfigError, HostIOError, UsageError
 
 GOOD = """\
 version: 1
@@ -22,7 +23,7 @@ boards:
     clock_hz: 1000
     clock_flags: [icache]
     wait_states: 0
-    counter: {kind: timer, hz: 1000}
+    counter: {kind: timer, hz: 25000000}
     image_slot: {address: 0, bytes: 16}
     uart: {baud: 115200, max_baud: 115200}
     backends:
@@ -69,6 +70,8 @@ def test_extra_catalogue_adds_and_replaces(tmp_path: Path, monkeypatch: pytest.M
         ("[icache]", "icache", 10, "clock_flags must be a list"),
         ("ticks: instructions", "ticks: cycles", 16, "ticks_to_instructions goes with"),
         ("[40, 64]", "[40]", 16, "must have 2 entries"),
+        ("[40, 64]", "[1, 1]", 4, "contradicts counter.hz"),
+        ("icount_shift: 6", "icount_shift: 5", 4, "contradicts counter.hz"),
         ("      qemu: {", "      cloud: {", 16, "unknown backend 'cloud'"),
         ("title: a toy", "title: a toy\n    title: twice", 5, "title is given twice"),
         ("isa: [thumb2]", "isa: [", None, "not valid YAML"),
@@ -111,3 +114,15 @@ def test_lab_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text("devices:\n  bench-1: {board: nucleo-f746, prob: '066C'}\n")
     with pytest.raises(ConfigError, match=r"lab\.yaml:2: .*probe is missing"):
         load_lab()
+
+
+def test_acceptance_is_noted_and_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HILBENCH_STATE", str(tmp_path / "state"))
+    accept_board("nucleo-f746", "a-run")
+    assert load_catalogue()["nucleo-f746"].silicon_tested
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HILBENCH_STATE", str(tmp_path / "file" / "state"))
+    with pytest.raises(HostIOError, match="the run passed"):
+        accept_board("nucleo-f746", "a-run")

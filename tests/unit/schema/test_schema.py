@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilbench.errors import SchemaError
-from hilbench.schema import generate, protocol
+from hilbench.schema import generate, layout, protocol
 
 
 def test_generated_files_are_fresh() -> None:
@@ -21,8 +21,8 @@ def test_hash_ignores_prose_and_nothing_else() -> None:
     raw = {"messages": [{"name": "a", "doc": "x", "fields": [{"name": "t", "unit": "s"}]}]}
     other_doc = {"messages": [{"name": "a", "doc": "y", "fields": [{"name": "t", "unit": "s"}]}]}
     other_unit = {"messages": [{"name": "a", "doc": "x", "fields": [{"name": "t", "unit": "us"}]}]}
-    assert generate.schema_hash(raw) == generate.schema_hash(other_doc)
-    assert generate.schema_hash(raw) != generate.schema_hash(other_unit)
+    assert layout.schema_hash(raw) == layout.schema_hash(other_doc)
+    assert layout.schema_hash(raw) != layout.schema_hash(other_unit)
 
 
 def messages() -> st.SearchStrategy[protocol.Message]:
@@ -30,9 +30,9 @@ def messages() -> st.SearchStrategy[protocol.Message]:
 
     def of(kind: type[protocol.Message]) -> st.SearchStrategy[protocol.Message]:
         schema = next(
-            layout
-            for layout in generate.load("protocol").layouts
-            if generate.camel(layout.name) == kind.__name__
+            entry
+            for entry in layout.load("protocol").layouts
+            if layout.camel(entry.name) == kind.__name__
         )
         values: dict[str, st.SearchStrategy[object]] = {}
         for field in schema.fields:

@@ -53,6 +53,23 @@ def test_any_changed_byte_is_named(tmp_path: Path, name: str) -> None:
         open_bundle(folder)
 
 
+def test_a_damaged_bundle_is_listed_beside_the_others(tmp_path: Path) -> None:
+    whole, junk, no_verdict = (sealed(tmp_path) for _ in range(3))
+    (junk / "plan.json").write_bytes(b"\xff")
+    (no_verdict / "metrics.json").write_text("{}")
+    (whole / "metrics.json").write_text('{"verdict": {"status": "valid"}}')
+    states = {bundle.folder: bundle.state for bundle in list_bundles(tmp_path)}
+    assert states == {whole: "valid", junk: "damaged", no_verdict: "damaged"}
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"files": 3}', '{"files": {"plan.json": 3}}'])
+def test_a_damaged_manifest_is_refused(tmp_path: Path, content: str) -> None:
+    folder = sealed(tmp_path)
+    (folder / "manifest.json").write_text(content)
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        open_bundle(folder)
+
+
 def test_missing_and_added_files_are_named(tmp_path: Path) -> None:
     folder = sealed(tmp_path)
     (folder / "extra.txt").write_text("x")

@@ -6,6 +6,8 @@ import re
 import subprocess
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.virtual.bench import MakeBench
 
 pytest.importorskip("unicorn", reason="pip install 'hilbench[virtual]'")
@@ -152,6 +154,17 @@ def test_decoder_counts_what_objdump_lists(make_bench: MakeBench) -> None:
 def _swap(word: str) -> str:
     """objdump prints halfwords as numbers; memory has them little-endian."""
     return "".join(h[2:] + h[:2] for h in re.findall("....", word))
+
+
+SHORT = st.integers(0, 0xE7FF).map(lambda h: h.to_bytes(2, "little"))
+LONG = st.tuples(st.integers(0xE800, 0xFFFF), st.integers(0, 0xFFFF)).map(
+    lambda pair: b"".join(h.to_bytes(2, "little") for h in pair)
+)
+
+
+@given(st.lists(st.one_of(SHORT, LONG)))
+def test_every_instruction_counts_once(instructions: list[bytes]) -> None:
+    assert counter.count_instructions(b"".join(instructions)) == len(instructions)
 
 
 def _halfwords(text: str) -> bytes:

@@ -16,7 +16,7 @@ from hilbench.backends.virtual import registers
 TABLE = registers.load()
 
 #: Names that differ: ours (RM0385's) -> the SVD's.
-SVD_PERIPHERAL = {"DBGMCU": "DBG"}
+SVD_PERIPHERAL = {"DBGMCU": "DBG", "ADC": "C_ADC"}
 SVD_REGISTER = {
     "RCC_DCKCFGR1": "DKCFGR1",
     "RCC_DCKCFGR2": "DKCFGR2",
@@ -25,8 +25,8 @@ SVD_REGISTER = {
     "DBGMCU_APB1_FZ": "DBGMCU_APB1_FZ",
     "DBGMCU_APB2_FZ": "DBGMCU_APB2_FZ",
 }
-#: Peripherals of the core, which the vendor's SVD leaves out, and the id words, which are memory.
-NOT_IN_SVD = {"SYST", "NVIC", "SCB", "SCS", "TCM", "MPU", "DWT", "FPB", "DCB", "UID"}
+#: Peripherals of the core, which the vendor's SVD leaves out, and factory words, which are memory.
+NOT_IN_SVD = {"SYST", "NVIC", "SCB", "SCS", "TCM", "MPU", "DWT", "FPB", "DCB", "UID", "CALIBRATION"}
 
 #: Where the SVD is wrong, or silent: register -> why our reset value differs.
 RESET_DIFFERS = {

@@ -27,7 +27,20 @@ DMA = """
     while (DMA1_S3NDTR) {}
 """
 
+ADC_ON = """
+    RCC_APB2ENR |= RCC_APB2ENR_ADC1EN;
+    ADC_CCR = ADC_CCR_TSVREFE; ADC1_CR2 = ADC1_CR2_ADON;
+    ADC1_SMPR1 = ADC1_SMPR1_SMP17; ADC1_SQR3 = 17;
+"""
+WAIT = "for (volatile int i = 0; i < 100; i++) {}"
+CONVERT = "ADC1_CR2 = ADC1_CR2_ADON | ADC1_CR2_SWSTART;"
+
 WRONG = {
+    "ADC not ready": ADC_ON + CONVERT,
+    "ADC source": ADC_ON + "ADC_CCR = 0;" + WAIT + CONVERT,
+    "ADC sampling": ADC_ON + "ADC1_SMPR1 = 0;" + WAIT + CONVERT,
+    "ADC channel": ADC_ON + "ADC1_SQR3 = 3;" + WAIT + CONVERT,
+    "ADC data": ADC_ON + WAIT + CONVERT + "(void)ADC1_DR;",
     "unknown register": "(void)*(volatile uint32_t *)0x40023850u;",
     "peripheral not clocked": "USART3_BRR = 139;",
     "unknown bit": "RCC_AHB1ENR |= 1u << 31;",

@@ -42,7 +42,9 @@ def test_the_parts_are_cut_by_position() -> None:
 
 
 def test_the_data_are_those_of_scikit_learn() -> None:
-    datasets = pytest.importorskip("sklearn.datasets")
+    require_module("sklearn", "test")
+    from sklearn import datasets
+
     images, labels = datasets.load_digits(return_X_y=True)
     parts = [load_split(part) for part in ("train", "validation", "held-out")]
     stored = np.concatenate([part.images for part in parts])

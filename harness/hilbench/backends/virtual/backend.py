@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import Any
 
+from hilbench.backends.base import Prepared, Progress
 from hilbench.backends.silicon import SiliconBackend
 from hilbench.backends.virtual.board import BoardConfig, BoardHandle, start
 from hilbench.backends.virtual.usb import plug, unplug
+from hilbench.backends.virtual.wire import BoardGone
 from hilbench.boards import BackendSpec, Board
-from hilbench.errors import UsageError
+from hilbench.boards.firmware import Firmware
+from hilbench.errors import HilbenchError, UsageError
 
 #: Faults for the simulated board to have, as JSON: for tests and demonstrations.
 FAULTS = "HILBENCH_VIRTUAL_FAULTS"
@@ -28,6 +32,42 @@ class VirtualBackend(SiliconBackend):
         plug(self._handle)
         self._wanted = self._handle.serial
         return f"virtual board, {super().acquire()}"
+
+    def prepare(self, firmware: Firmware, image: bytes, progress: Progress) -> Prepared:
+        prepared = super().prepare(firmware, image, progress)
+        counter = self._board_info().get("counter", "unknown")
+        notes = prepared.notes
+        if counter == "python":
+            notes = (
+                *notes,
+                "instructions are counted in Python, as no C compiler (cc) works here: the counts "
+                "are the same, the simulated core is some ten times slower",
+            )
+        facts = {**prepared.facts, "instruction_counter": counter}
+        return replace(prepared, notes=notes, facts=facts)
+
+    def diagnose(self, error: HilbenchError) -> HilbenchError:
+        """The core's own account of it, and the simulated board's when it saw a violation."""
+        better = super().diagnose(error)
+        found = self._violations()
+        if not found:
+            return better
+        first = found[0]
+        where = self._symbol(first["pc"]) or f"{first['pc']:#010x}"
+        return type(better)(
+            f"{better.message}; the simulated board stopped the core at a violation of the "
+            f"reference manual: {first['rule']}: {first['detail']} (near {where})",
+            hint=better.hint,
+        )
+
+    def _board_info(self) -> dict[str, Any]:
+        return self._handle.info if self._handle is not None else {}
+
+    def _violations(self) -> list[dict[str, Any]]:
+        try:
+            return self._handle.violations() if self._handle is not None else []
+        except (BoardGone, ValueError):
+            return []
 
     def close(self) -> None:
         super().close()

@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Any
 
 import hilbench
+from hilbench.backends.virtual import faults
 from hilbench.backends.virtual.wire import BoardGone, Client
-from hilbench.errors import BlockedError, ToolMissing
+from hilbench.errors import BlockedError, ToolMissing, UsageError
 
 #: Time to start: importing Unicorn, and compiling the C helper the first time; seconds.
 START_TIMEOUT_S = 60.0
@@ -158,10 +159,16 @@ def start(config: BoardConfig, timeout_s: float = START_TIMEOUT_S) -> BoardHandl
     ------
     ToolMissing
         When Unicorn is not installed.
+    UsageError
+        When a fault does not exist.
     BlockedError
         When the process does not get ready in time; the message has what it said.
     """
     require_unicorn()
+    try:
+        faults.check(config.faults)
+    except ValueError as error:
+        raise UsageError(str(error), hint=f"they come from ${FAULTS_VARIABLE} or a test") from error
     folder = Path(tempfile.mkdtemp(prefix="hilbench-board-"))
     path = str(folder / "probe.sock")
     log = config.log or folder / "board.log"

@@ -33,6 +33,7 @@ from hilbench.backends.virtual.exceptions import (
     Lockup,
 )
 from hilbench.backends.virtual.line import HostPort
+from hilbench.backends.virtual.peripherals.adc import TS_CAL1, TS_CAL2, VREFINT_CAL, Adc
 from hilbench.backends.virtual.peripherals.clocks import Clocks
 from hilbench.backends.virtual.peripherals.dma import Dma
 from hilbench.backends.virtual.peripherals.dwt import CycleCounter
@@ -105,6 +106,7 @@ class Machine:
         self.systick = SysTick(
             bus, self.time, exceptions, lambda: self.clocks.hclk_hz, self._look_again
         )
+        self.adc = Adc(bus, self.time, self.clocks.apb2_hz)
         self.cycles = CycleCounter(bus, lambda: core.instructions)
         self.usart = Usart(
             bus,
@@ -127,6 +129,8 @@ class Machine:
         self.core.uc.mem_write(memory.UNIQUE_ID, uid)
         size = struct.pack("<H", memory.FLASH_BYTES // memory.KIB)
         self.core.uc.mem_write(memory.FLASH_SIZE_KIB, size)
+        calibration = struct.pack("<3H", VREFINT_CAL, TS_CAL1, TS_CAL2)
+        self.core.uc.mem_write(memory.ADC_CALIBRATION, calibration)
 
     def apply_faults(self, more: dict[str, Any]) -> None:
         """Add faults; those of the probe are its own business."""
@@ -224,7 +228,7 @@ class Machine:
         self.bus.reset(keep=_DEBUG_PERIPHERALS)
         self.exceptions.reset()
         self.exceptions.cfsr = self.exceptions.hfsr = self.exceptions.bfar = 0
-        for part in (self.flash, self.dma, self.systick, self.cycles, self.usart):
+        for part in (self.flash, self.dma, self.systick, self.cycles, self.usart, self.adc):
             part.reset()
         self.clocks.reset(flags)
         self.usart.configuration_changed()

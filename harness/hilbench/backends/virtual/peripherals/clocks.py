@@ -196,6 +196,10 @@ class Clocks:
         """PCLK1 in Hz."""
         return self.hclk_hz / APB_DIVIDERS[self._field("RCC_CFGR", "PPRE1")]
 
+    def apb2_hz(self) -> float:
+        """PCLK2 in Hz."""
+        return self.hclk_hz / APB_DIVIDERS[self._field("RCC_CFGR", "PPRE2")]
+
     def usart3_hz(self) -> float:
         """Kernel clock of USART3 in Hz (RM0385 5.3.26: PCLK1, SYSCLK, HSI, LSE)."""
         select = self._field("RCC_DCKCFGR2", "USART3SEL")

@@ -120,9 +120,11 @@ class Usart:
             self._bus.violate("USART enabled", "USART3_BRR written while UE is set (RM0385 31.8.4)")
         if name == "CR1":
             self._check_control(value)
+            if not value & UE or not value & TE:
+                self._isr |= TC | TXE
+                self._tdr = self._shifting = None
             if not value & UE:
                 self._isr = TC | TXE
-                self._tdr = self._shifting = None
             self._cr1 = value
             self._isr &= ~(TEACK | REACK)
             if value & UE:
