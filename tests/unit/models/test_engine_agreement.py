@@ -82,7 +82,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     files = [*sources.glob("*.c"), *sources.glob("kernels/*/*.c")]
     shim = Path(__file__).with_name("engine_shim.c")
     flags = ["-std=c11", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared"]
-    flags.append("-DHB_KERNELS_DSP")  # here: their portable model
+    flags += ["-DHB_KERNELS_DSP", "-DHB_DSP_MODEL"]
     includes = [f"-I{sources}", f"-I{sources / 'kernels'}"]
     command = [compiler, *flags, *includes, "-o", str(target), str(shim), *map(str, files)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
