@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +162,37 @@ def test_missing_emulator_names_its_package(tmp_path: Path) -> None:
     assert "qemu-system-riscv32 is missing" in outcome.stderr
     assert "apt-get install qemu-system-misc" in outcome.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_killed_qemu_run_leaves_neither_process_nor_file(tmp_path: Path) -> None:
+    temporary, out = tmp_path / "tmp", tmp_path / "out"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hilbench", *need("mps2-an386"), "--out", str(out)],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 60
+    while not any(b"sample" in j.read_bytes() for j in out.glob("*/journal.jsonl")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    emulators = _children(process.pid)
+    process.kill()
+    process.wait()
+    assert emulators or any(out.glob("*/manifest.json"))
+    while any(_runs(pid) for pid in emulators):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert list(temporary.iterdir()) == []
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there, and is not a zombie that waits for its new parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

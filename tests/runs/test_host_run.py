@@ -17,6 +17,8 @@ import pytest
 from tests.conftest import Outcome, hear_interrupts, hilbench, require_shared
 from tests.host_agent import HostAgent
 
+from hilbench.models.graph import Graph, Operator, ReshapeOptions, Tensor
+from hilbench.models.writer import write
 from hilbench.store import open_bundle, read_journal
 from hilbench.store.journal import encode_line
 
@@ -152,6 +154,37 @@ def test_quality_target(host_agent: HostAgent, tmp_path: Path) -> None:
     labels.write_text("".join(f"{i}.bin,{i}\n" for i in range(4)))
     outcome = run(host_agent, tmp_path, "--mode", "accuracy", "--vectors", "20", "--require-target")
     assert outcome.code == 0  # the first 20 digits are easy
+
+
+def test_outputs_that_exceed_the_out_buffer_are_named_as_such(
+    host_agent: HostAgent, tmp_path: Path
+) -> None:
+    quantized = {"scales": (0.5,), "zero_points": (0,)}
+    wide = [Tensor(name, (1, 1 << 16), "int8", **quantized) for name in ("in", "out")]
+    reshape = Operator("RESHAPE", (0,), (1,), ReshapeOptions((1, 1 << 16)))
+    model = tmp_path / "wide.tflite"
+    model.write_bytes(write(Graph(tuple(wide), (reshape,), (0,), (1,))))
+    outcome = run(host_agent, tmp_path, "--model", model, "--vectors", "1")
+    assert outcome.code == 2
+    assert "one vector's outputs exceed the device's out buffer by" in outcome.stderr
+
+
+def test_labels_of_a_model_with_two_outputs_are_refused(
+    host_agent: HostAgent, tmp_path: Path
+) -> None:
+    """Its classes would be looked for in both outputs, end to end."""
+    quantized = {"scales": (0.5,), "zero_points": (0,)}
+    tensors = tuple(Tensor(name, (1, 4), "int8", **quantized) for name in "abc")
+    reshapes = tuple(Operator("RESHAPE", (0,), (i,), ReshapeOptions((1, 4))) for i in (1, 2))
+    model, inputs, labels = (tmp_path / name for name in ("two.tflite", "x.npy", "labels.csv"))
+    model.write_bytes(write(Graph(tensors, reshapes, (0,), (1, 2))))
+    np.save(inputs, np.eye(4, dtype=np.int8))
+    labels.write_text("a,0\nb,1\nc,2\nd,3\n")
+    arguments = ("--model", model, "--inputs", inputs)
+    assert run(host_agent, tmp_path, *arguments).code == 0
+    outcome = run(host_agent, tmp_path, *arguments, "--labels", labels)
+    assert outcome.code == 2
+    assert "labels go with one output, the model has 2" in outcome.stderr
 
 
 # ---------------------------------------------------------------- interruption

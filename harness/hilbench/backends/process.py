@@ -9,8 +9,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 TERMINATE_S = 1.0
 #: prctl(2): the signal that a child gets when its parent dies.
@@ -49,8 +48,7 @@ def stop_process(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def tail(path: Path, lines: int = 5) -> str:
+def tail(log: IO[bytes], lines: int = 5) -> str:
     """Last lines of a log, for messages."""
-    if not path.exists():
-        return ""
-    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    log.seek(0)
+    return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])

@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from pathlib import Path
+from typing import IO
 
 from hilbench.backends.base import Prepared, Progress
 from hilbench.backends.process import start_process, stop_process, tail
@@ -29,7 +29,9 @@ class QemuBackend:
 
     def __init__(self, board: Board, spec: BackendSpec) -> None:
         self._board, self._spec = board, spec
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        # Without a name, so that not even a killed run leaves a file.
+        self._image: IO[bytes] | None = None
+        self._log: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._device: Device | None = None
         self._firmware: Firmware | None = None
@@ -47,8 +49,10 @@ class QemuBackend:
 
     def prepare(self, firmware: Firmware, image: bytes, progress: Progress) -> Prepared:
         self._firmware = firmware
-        self._folder = tempfile.TemporaryDirectory(prefix="hilbench-qemu-")
-        (Path(self._folder.name) / "image.bin").write_bytes(image)
+        self._image = tempfile.TemporaryFile()  # noqa: SIM115  close() closes both
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._image.write(image)
+        self._image.flush()
         progress("emulator", 1.0)
         return Prepared(
             notes=("firmware and image loaded by the emulator",), facts={"qemu": self._version()}
@@ -65,24 +69,23 @@ class QemuBackend:
         return output.splitlines()[0] if output else "unknown"
 
     def start(self) -> Device:
-        assert self._folder is not None
+        assert self._image is not None
+        assert self._log is not None
         assert self._firmware is not None
-        folder = Path(self._folder.name)
+        image = self._image.fileno()
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-            with (folder / "qemu.log").open("wb") as log:
-                self._process = start_process(
-                    self._command(folder, server.fileno()),
-                    pass_fds=(server.fileno(),),
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=folder,
-                )
+            self._process = start_process(
+                self._command(image, server.fileno()),
+                pass_fds=(image, server.fileno()),
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+            )
         link = open_link(f"socket://127.0.0.1:{port}", self._board.uart.baud)
         self._device = Device(link, self._firmware.symbol)
         return self._device
 
-    def _command(self, folder: Path, descriptor: int) -> list[str]:
+    def _command(self, image: int, descriptor: int) -> list[str]:
         """QEMU listens on a socket that is already open: no port number to race for."""
         assert self._firmware is not None
         spec, address = self._spec, self._board.image_slot.address
@@ -94,21 +97,25 @@ class QemuBackend:
             "-chardev", f"socket,id=u0,fd={descriptor},server=on,wait=on,nodelay=on",
             "-serial", "chardev:u0",
             "-device",
-            f"loader,file={folder / 'image.bin'},addr={address:#x},force-raw=on",
+            f"loader,file=/dev/fd/{image},addr={address:#x},force-raw=on",
         ]  # fmt: skip
 
     def probe_trial(self) -> dict[str, str]:
         return {}
 
     def diagnose(self, error: HilbenchError) -> HilbenchError:
-        process, folder = self._process, self._folder
-        if process is None or folder is None or not isinstance(error, LinkLost | AttestationError):
+        process, log_file = self._process, self._log
+        if (
+            process is None
+            or log_file is None
+            or not isinstance(error, LinkLost | AttestationError)
+        ):
             return error
         try:
             code = process.wait(0.5)
         except subprocess.TimeoutExpired:
             return error
-        log = tail(Path(folder.name) / "qemu.log")
+        log = tail(log_file)
         kind = AttestationError if isinstance(error, AttestationError) else TargetLost
         lockup = " (lockup: a fault inside the fault handler)" if "Lockup" in log else ""
         return kind(f"QEMU ended with code {code}{lockup}: {log}", hint=error.hint)
@@ -118,5 +125,6 @@ class QemuBackend:
             self._device.link.close()
         if self._process is not None:
             stop_process(self._process)
-        if self._folder is not None:
-            self._folder.cleanup()
+        for file in (self._image, self._log):
+            if file is not None:
+                file.close()

@@ -306,6 +306,11 @@ def _build(
             hint="nothing was touched; run --mode accuracy --mode performance",
         )
     check_device(spec, options.device)
+    if data.labels is not None and len(graph.outputs) != 1:
+        raise UsageError(
+            f"labels go with one output, the model has {len(graph.outputs)}: which one holds the "
+            "classes?"
+        )
     firmware = load_firmware(board.firmware)
     check_board(firmware, board.id)
     image = models.pack(graph, isa=board.isa)

@@ -78,6 +78,10 @@ def _sort(recorded: Recorded, event: dict[str, Any]) -> None:
         recorded.transfers.append(event)
     elif kind == "link_trial":
         recorded.link_trials.append(event)
+    elif kind == "link":  # one of each link that was opened: what it counted adds up
+        before = recorded.events.get("link", {})
+        sums = {k: before.get(k, 0) + n for k, n in event.items() if isinstance(n, int)}
+        recorded.events["link"] = {**event, **sums}
     elif kind in ("interrupted", "error"):
         recorded.interruptions += 1
     else:

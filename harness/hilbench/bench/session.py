@@ -52,6 +52,7 @@ class Session:
     done: dict[str, int]
     first_unique_id: str | None = None
     link_mode: LinkMode | None = None
+    device: Device | None = None
 
     def execute(self) -> None:
         """Do what is left of the plan.
@@ -68,7 +69,7 @@ class Session:
                 )
                 for note in prepared.notes:
                     self.say(note)
-                device = self.backend.start()
+                device = self.device = self.backend.start()
                 self._attest(device, prepared)
                 self._measure(device)
         finally:
@@ -80,6 +81,7 @@ class Session:
         try:
             yield
         except KeyboardInterrupt as error:
+            self._note_link()
             self.writer.journal.append("interrupted", reason="Ctrl-C or a signal")
             raise Interrupted(
                 "interrupted; the board is left reset",
@@ -87,6 +89,7 @@ class Session:
             ) from error
         except HilbenchError as error:
             better = self.backend.diagnose(error)
+            self._note_link()
             self.writer.journal.append(
                 "error", code=better.exit_code, kind=type(better).__name__, message=better.message
             )
@@ -188,8 +191,13 @@ class Session:
                     self.writer.journal.append("link_trial", **row)
         counters = device.counters()
         self.writer.journal.append("counters", **{k: int(v) for k, v in vars(counters).items()})
-        self.writer.journal.append("link", **device.link.counters.to_json())
+        self._note_link()
         self.writer.journal.append("measured")
+
+    def _note_link(self) -> None:
+        """What the line took so far: a resumed run adds to it."""
+        if self.device is not None:
+            self.writer.journal.append("link", **self.device.link.counters.to_json())
 
     def _mode_in_force(self) -> LinkMode:
         assert self.link_mode is not None, "attest first"

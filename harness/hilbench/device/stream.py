@@ -322,9 +322,12 @@ def _start(device: Device, request: RunRequest, statistics: StreamStatistics) ->
     )
     status = p.Status(reply.status)
     if status is p.Status.TOO_LARGE:
-        raise ModelError(
-            f"one vector exceeds the device's vector buffer by {reply.detail} bytes of RAM"
+        what, where = (
+            ("vector exceeds", "vector buffer")
+            if request.vector_bytes > hello.vector_buffer_bytes
+            else ("vector's outputs exceed", "out buffer")
         )
+        raise ModelError(f"one {what} the device's {where} by {reply.detail} bytes of RAM")
     if status is not p.Status.OK:
         raise DeviceError(f"the device refuses the run: {status.name.lower()} ({reply.detail})")
     return _Streams(

@@ -57,9 +57,8 @@ class Journal:
         line = encode_line({"event": event, **fields})
         start = os.lseek(self._file, 0, os.SEEK_CUR)
         try:
-            written = os.write(self._file, line)
-            if written != len(line):  # the disk filled up in mid-line: try the rest to learn why
-                os.write(self._file, line[written:])
+            while line:  # a disk that fills up takes a part, and says why at the next attempt
+                line = line[os.write(self._file, line) :]
         except OSError as error:
             os.ftruncate(self._file, start)
             os.lseek(self._file, start, os.SEEK_SET)

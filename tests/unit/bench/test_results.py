@@ -143,3 +143,10 @@ def test_a_journal_that_lost_or_gained_a_line_is_refused(change: dict[str, Any])
 def test_an_event_that_lacks_a_field_is_refused(event: dict[str, Any]) -> None:
     with pytest.raises(BundleError, match="an event that is none"):
         results([*journal(), event])
+
+
+def test_retransmissions_before_an_interruption_are_not_forgotten() -> None:
+    before = {"event": "link", "retransmissions": 3, "crc_errors": 2, "cobs_errors": 0}
+    outcome = results([before, *journal()])
+    assert outcome.metrics["link_retransmissions"].value == 3
+    assert ("link", "all frames recovered; host_crc_errors 2") in outcome.verdict.checks
