@@ -66,8 +66,8 @@ class CountingQemu(QemuBackend):
 
     extra: tuple[str, ...] = ()
 
-    def _command(self, folder: Path, descriptor: int) -> list[str]:
-        return [*super()._command(folder, descriptor), *self.extra]
+    def _command(self, image: int, descriptor: int) -> list[str]:
+        return [*super()._command(image, descriptor), *self.extra]
 
 
 @contextmanager
