@@ -43,7 +43,7 @@ static void on_hello(struct hb_agent *agent, const struct hb_frame *request) {
         .schema_hash = HB_PROTOCOL_SCHEMA_HASH,
         .engine_version = HB_ENGINE_VERSION,
         .image_version = HB_IMAGE_VERSION,
-        .kernel_set = HB_KERNEL_SET_REF,
+        .kernel_set = HB_ENGINE_KERNELS,
         .chip_id = id->chip_id,
         .reset_cause = id->reset_cause,
         .counter_kind = id->counter_kind,

@@ -2,6 +2,7 @@
 #include "hb_engine.h"
 
 #include "hb_internal.h"
+#include "kernels/dsp/hb_dsp.h"
 #include "kernels/hb_kernels.h"
 
 static uint8_t *tensor_data(const struct hb_engine *engine, const struct hb_image_tensor *tensor) {
@@ -17,28 +18,45 @@ static const void *slot_data(const struct hb_engine *engine, const struct hb_ima
     return tensor_data(engine, &tensor);
 }
 
-static void run_conv(const struct hb_engine *engine, const struct hb_image_op *op,
-                     const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
+/* Filter of a canonical kernel: the weights' shape; of a packed stream: in the parameters. */
+struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct hb_image_op *op) {
+    const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[0]);
+    const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
-    const struct hb_conv_args args = {
-        .input = tensor_data(engine, in),
+    const struct hb_image_conv params = hb_conv_params(engine, op);
+    const bool packed = op->variant == HB_KERNEL_DSP;
+    return (struct hb_conv_args){
+        .input = tensor_data(engine, &in),
         .weights = tensor_data(engine, &weights),
         .bias = slot_data(engine, op, 2),
         .multiplier = slot_data(engine, op, 3),
         .shift = slot_data(engine, op, 4),
-        .output = tensor_data(engine, out),
-        .batches = (int32_t)in->dims[0],
-        .in_h = (int32_t)in->dims[1],
-        .in_w = (int32_t)in->dims[2],
-        .in_c = (int32_t)in->dims[3],
-        .out_h = (int32_t)out->dims[1],
-        .out_w = (int32_t)out->dims[2],
-        .out_c = (int32_t)out->dims[3],
-        .filter_h = (int32_t)weights.dims[1],
-        .filter_w = (int32_t)weights.dims[2],
-        .params = hb_conv_params(engine, op),
+        .output = tensor_data(engine, &out),
+        .scratch = engine->arena + op->scratch_offset,
+        .batches = (int32_t)in.dims[0],
+        .in_h = (int32_t)in.dims[1],
+        .in_w = (int32_t)in.dims[2],
+        .in_c = (int32_t)in.dims[3],
+        .out_h = (int32_t)out.dims[1],
+        .out_w = (int32_t)out.dims[2],
+        .out_c = (int32_t)out.dims[3],
+        .filter_h = packed ? params.filter_h : (int32_t)weights.dims[1],
+        .filter_w = packed ? params.filter_w : (int32_t)weights.dims[2],
+        .params = params,
     };
+}
+
+static void run_conv(const struct hb_engine *engine, const struct hb_image_op *op,
+                     const struct hb_image_tensor *in) {
+    const struct hb_conv_args args = hb_conv_args_of(engine, op);
     const bool is_float = in->dtype == HB_DTYPE_FLOAT32;
+#ifdef HB_KERNELS_DSP
+    if (op->variant == HB_KERNEL_DSP) {
+        if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_dsp(&args);
+        else hb_depthwise_conv_2d_s8xs8_dsp(&args);
+        return;
+    }
+#endif
     if (op->opcode == HB_OPCODE_CONV_2D) {
         if (is_float) hb_conv_2d_f32xf32_ref(&args);
         else hb_conv_2d_s8xs8_ref(&args);
@@ -48,22 +66,39 @@ static void run_conv(const struct hb_engine *engine, const struct hb_image_op *o
     }
 }
 
-static void run_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op,
-                                const struct hb_image_tensor *in,
-                                const struct hb_image_tensor *out) {
+/* Canonical weights say how long a row is; with packed ones a row is what is not the batch. */
+struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine *engine,
+                                                          const struct hb_image_op *op) {
+    const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[0]);
+    const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
-    const struct hb_fully_connected_args args = {
-        .input = tensor_data(engine, in),
+    const uint32_t rows = hb_elements(&out) / out.dims[3];
+    const uint32_t in_c =
+        op->variant == HB_KERNEL_DSP ? hb_elements(&in) / rows : weights.dims[3];
+    return (struct hb_fully_connected_args){
+        .input = tensor_data(engine, &in),
         .weights = tensor_data(engine, &weights),
         .bias = slot_data(engine, op, 2),
         .multiplier = slot_data(engine, op, 3),
         .shift = slot_data(engine, op, 4),
-        .output = tensor_data(engine, out),
-        .batches = (int32_t)(hb_elements(in) / weights.dims[3]),
-        .in_c = (int32_t)weights.dims[3],
-        .out_c = (int32_t)weights.dims[2],
+        .output = tensor_data(engine, &out),
+        .scratch = engine->arena + op->scratch_offset,
+        .batches = (int32_t)rows,
+        .in_c = (int32_t)in_c,
+        .out_c = (int32_t)out.dims[3],
         .params = hb_conv_params(engine, op),
     };
+}
+
+static void run_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op,
+                                const struct hb_image_tensor *in) {
+    const struct hb_fully_connected_args args = hb_fully_connected_args_of(engine, op);
+#ifdef HB_KERNELS_DSP
+    if (op->variant == HB_KERNEL_DSP) {
+        hb_fully_connected_s8xs8_dsp(&args);
+        return;
+    }
+#endif
     if (in->dtype == HB_DTYPE_FLOAT32) hb_fully_connected_f32xf32_ref(&args);
     else hb_fully_connected_s8xs8_ref(&args);
 }
@@ -82,6 +117,12 @@ static void run_pool(const struct hb_engine *engine, const struct hb_image_op *o
         .params = hb_pool_params(engine, op),
     };
     const bool is_float = in->dtype == HB_DTYPE_FLOAT32;
+#ifdef HB_KERNELS_DSP
+    if (op->variant == HB_KERNEL_DSP) {
+        hb_average_pool_2d_s8_dsp(&args);
+        return;
+    }
+#endif
     if (op->opcode == HB_OPCODE_AVERAGE_POOL_2D) {
         if (is_float) hb_average_pool_2d_f32_ref(&args);
         else hb_average_pool_2d_s8_ref(&args);
@@ -106,13 +147,21 @@ static void run_softmax(const struct hb_engine *engine, const struct hb_image_op
 
 static void run_add(const struct hb_engine *engine, const struct hb_image_op *op,
                     const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
-    const struct hb_add_args args = {
+    struct hb_add_args args = {
         .input1 = tensor_data(engine, in),
         .input2 = slot_data(engine, op, 1),
         .output = tensor_data(engine, out),
         .elements = (int32_t)hb_elements(out),
         .params = hb_add_params(engine, op),
     };
+#ifdef HB_KERNELS_DSP
+    if (op->variant == HB_KERNEL_DSP) {
+        args.tables = slot_data(engine, op, 2);
+        args.is_direct = hb_tensor_at(engine, op->inputs[2]).dims[3] == HB_ADD_DIRECT_WORDS;
+        hb_add_s8_dsp(&args);
+        return;
+    }
+#endif
     if (out->dtype == HB_DTYPE_FLOAT32) hb_add_f32_ref(&args);
     else hb_add_s8_ref(&args);
 }
@@ -122,8 +171,8 @@ static void run_op(const struct hb_engine *engine, const struct hb_image_op *op)
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:
-    case HB_OPCODE_DEPTHWISE_CONV_2D: run_conv(engine, op, &in, &out); break;
-    case HB_OPCODE_FULLY_CONNECTED: run_fully_connected(engine, op, &in, &out); break;
+    case HB_OPCODE_DEPTHWISE_CONV_2D: run_conv(engine, op, &in); break;
+    case HB_OPCODE_FULLY_CONNECTED: run_fully_connected(engine, op, &in); break;
     case HB_OPCODE_AVERAGE_POOL_2D:
     case HB_OPCODE_MAX_POOL_2D: run_pool(engine, op, &in, &out); break;
     case HB_OPCODE_SOFTMAX: run_softmax(engine, op, &in, &out); break;

@@ -13,6 +13,13 @@
 #define HB_ENGINE_NAME "hilbench"
 #define HB_ENGINE_VERSION 0x0001u /* major << 8 | minor */
 
+/* Bits of the protocol's kernel_set: which kernels this build has. */
+#ifdef HB_KERNELS_DSP
+#define HB_ENGINE_KERNELS 3u
+#else
+#define HB_ENGINE_KERNELS 1u
+#endif
+
 enum hb_engine_status {
     HB_ENGINE_OK = 0,
     HB_ENGINE_MAGIC,   /* no image there */

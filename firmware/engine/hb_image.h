@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define HB_IMAGE_VERSION 1u
-#define HB_IMAGE_SCHEMA_HASH 0x7B723990u
+#define HB_IMAGE_VERSION 2u
+#define HB_IMAGE_SCHEMA_HASH 0x5968769Cu
 #define HB_IMAGE_MAGIC 1296646728u /* "HBIM" in memory. */
 #define HB_IMAGE_NO_TENSOR 65535u /* Tensor index: absent. */
 #define HB_IMAGE_ALIGNMENT 16u /* Of the image, of constant data, of arena tensors; bytes. */
@@ -26,6 +26,13 @@ enum hb_dtype {
 enum hb_storage {
     HB_STORAGE_ARENA = 0, /* offset counts from the arena's first byte. */
     HB_STORAGE_CONSTANT = 1, /* offset counts from the image's first byte. */
+};
+
+/* Which kernel executes an operator, and how its constants are laid out for it. */
+enum hb_kernel {
+    HB_KERNEL_CANONICAL = 0, /* TensorFlow Lite's layout; the best kernel for it. */
+    HB_KERNEL_REFERENCE = 1, /* TensorFlow Lite's layout; the reference kernel. */
+    HB_KERNEL_DSP = 2, /* int8, Armv7E-M's DSP extension.  Slot 1 of weighted operators holds a stream, int32[blocks, words] (models/dsp.py); slots 2 to 5 are absent. */
 };
 
 /* Operators.  The inputs' slots are given; absent ones hold no_tensor. */
@@ -189,7 +196,7 @@ HB_MUST_USE static inline int hb_image_tensor_decode(const uint8_t *in, size_t b
 #define HB_IMAGE_OP_BYTES 36u
 struct hb_image_op {
     uint16_t opcode; /* Enum opcode. */
-    uint16_t variant; /* 0 = the engine's best kernel, 1 = the reference kernel. */
+    uint16_t variant; /* Enum kernel. */
     uint16_t inputs[6]; /* Tensor indices, no_tensor = absent. */
     uint16_t output; /* Tensor index. */
     uint16_t reserved; /* 0. */
@@ -236,7 +243,8 @@ struct hb_image_conv {
     uint16_t pad_top; /* Rows of padding above. */
     uint16_t pad_left; /* Columns of padding on the left. */
     uint16_t depth_multiplier; /* Depthwise: output channels per input channel; else 1. */
-    uint16_t reserved; /* 0. */
+    uint8_t filter_h; /* Kernel dsp: the filter's height; else 0, the weights' shape says it. */
+    uint8_t filter_w; /* Kernel dsp: the filter's width; else 0. */
     int32_t input_offset; /* Minus the input's zero point; -127 to 128. */
     int32_t output_offset; /* The output's zero point; -128 to 127. */
     int32_t act_min; /* Clamp of the quantized output. */
@@ -253,7 +261,8 @@ HB_MAY_IGNORE static inline size_t hb_image_conv_encode(uint8_t *out, const stru
     hb_put_u16(out + 8, m->pad_top);
     hb_put_u16(out + 10, m->pad_left);
     hb_put_u16(out + 12, m->depth_multiplier);
-    hb_put_u16(out + 14, m->reserved);
+    hb_put_u8(out + 14, m->filter_h);
+    hb_put_u8(out + 15, m->filter_w);
     hb_put_i32(out + 16, m->input_offset);
     hb_put_i32(out + 20, m->output_offset);
     hb_put_i32(out + 24, m->act_min);
@@ -272,7 +281,8 @@ HB_MUST_USE static inline int hb_image_conv_decode(const uint8_t *in, size_t byt
     m->pad_top = hb_get_u16(in + 8);
     m->pad_left = hb_get_u16(in + 10);
     m->depth_multiplier = hb_get_u16(in + 12);
-    m->reserved = hb_get_u16(in + 14);
+    m->filter_h = hb_get_u8(in + 14);
+    m->filter_w = hb_get_u8(in + 15);
     m->input_offset = hb_get_i32(in + 16);
     m->output_offset = hb_get_i32(in + 20);
     m->act_min = hb_get_i32(in + 24);

@@ -3,6 +3,7 @@
 #define HB_INTERNAL_H
 
 #include "hb_engine.h"
+#include "kernels/hb_kernels.h"
 
 /* Records, decoded; the index or offset must have been validated. */
 struct hb_image_tensor hb_tensor_at(const struct hb_engine *engine, uint32_t index);
@@ -17,6 +18,35 @@ struct hb_image_add hb_add_params(const struct hb_engine *engine, const struct h
 static inline uint32_t hb_elements(const struct hb_image_tensor *tensor) {
     return tensor->dims[0] * tensor->dims[1] * tensor->dims[2] * tensor->dims[3];
 }
+
+/* Arguments of kernels; the operator's tensors must have been validated. */
+struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine *engine,
+                                                          const struct hb_image_op *op);
+
+/* A dot product of this many int8 x int8 terms (|x + offset| <= 255, |w| <= 128) fits int32. */
+#define HB_MAX_DOT_TERMS 65536u
+
+/* No tensor in the slots from `first_slot` on. */
+bool hb_slots_absent(const struct hb_image_op *op, uint32_t first_slot);
+/* The tensor in a slot; false: none. */
+bool hb_get_input(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
+                  struct hb_image_tensor *tensor);
+/* One spatial axis: the output is as long as SAME or VALID padding makes it, and the padding in
+ * front is the one that goes with it (TensorFlow's definition). */
+bool hb_check_axis(uint32_t in, uint32_t out, uint32_t filter, uint32_t stride, uint32_t dilation,
+                   uint32_t pad);
+/* Data, weights and output agree in type; offsets and clamps are in range. */
+bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op *op,
+                       struct hb_image_tensor *in, struct hb_image_tensor *weights,
+                       struct hb_image_tensor *out, struct hb_image_conv *p);
+
+/* All of a pool, and of an addition but its slots from 2 on. */
+bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_check_add(const struct hb_engine *engine, const struct hb_image_op *op);
+
+/* An operator for kernel dsp; false where the build has none. */
+bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op);
 
 /* Types, shapes and parameters of one operator whose tensors are already known to be in bounds. */
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op);

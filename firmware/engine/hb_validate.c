@@ -3,6 +3,8 @@
 
 /* The CRC covers everything after the first four header fields. */
 #define CRC_START 16u
+/* Version 1 is version 2 without kernel dsp: fields that it reserved are 0 (image.toml). */
+#define OLDEST_VERSION 1u
 
 static bool in_range(uint32_t offset, uint64_t bytes, uint32_t first, uint32_t end) {
     return offset >= first && offset <= end && bytes <= end - offset;
@@ -28,7 +30,7 @@ static enum hb_engine_status check_header(struct hb_engine *engine, uint32_t ima
         h->magic != HB_IMAGE_MAGIC) {
         return HB_ENGINE_MAGIC;
     }
-    if (h->version != HB_IMAGE_VERSION) {
+    if (h->version < OLDEST_VERSION || h->version > HB_IMAGE_VERSION) {
         *detail = h->version;
         return HB_ENGINE_VERSION_DIFFERS;
     }
@@ -105,8 +107,22 @@ static bool overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) 
     return a < b + b_bytes && b < a + a_bytes; /* both already lie inside the arena */
 }
 
-/* Writing the output must not destroy what the operator still reads: reshape and add may work in
- * place, on exactly the same bytes. */
+/* Whether the output may lie where input `slot` lies: reshape and add on exactly the same bytes;
+ * convolutions of kernel dsp from the same byte on, when hb_validate_dsp() agrees. */
+static bool may_share(const struct hb_image_op *op, uint32_t slot,
+                      const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
+    if (in->offset != out->offset) return false;
+    switch (op->opcode) {
+    case HB_OPCODE_RESHAPE:
+    case HB_OPCODE_ADD: return in->bytes == out->bytes;
+    case HB_OPCODE_CONV_2D:
+    case HB_OPCODE_DEPTHWISE_CONV_2D:
+        return op->variant == HB_KERNEL_DSP && slot == 0u && in->bytes >= out->bytes;
+    default: return false;
+    }
+}
+
+/* Writing the output must not destroy what the operator still reads. */
 static bool check_places(const struct hb_engine *engine, const struct hb_image_op *op) {
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     if (out.storage != HB_STORAGE_ARENA) return false;
@@ -114,7 +130,6 @@ static bool check_places(const struct hb_engine *engine, const struct hb_image_o
         overlap(op->scratch_offset, op->scratch_bytes, out.offset, out.bytes)) {
         return false;
     }
-    const bool in_place = op->opcode == HB_OPCODE_RESHAPE || op->opcode == HB_OPCODE_ADD;
     for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
         if (op->inputs[i] == HB_IMAGE_NO_TENSOR) continue;
         const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[i]);
@@ -124,7 +139,7 @@ static bool check_places(const struct hb_engine *engine, const struct hb_image_o
             return false;
         }
         if (overlap(in.offset, in.bytes, out.offset, out.bytes) &&
-            !(in_place && in.offset == out.offset && in.bytes == out.bytes)) {
+            !may_share(op, i, &in, &out)) {
             return false;
         }
     }

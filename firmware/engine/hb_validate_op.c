@@ -1,19 +1,17 @@
 /* What each operator demands of its tensors and parameters. */
 #include "hb_internal.h"
 
-/* A dot product of this many int8 x int8 terms (|x + offset| <= 255, |w| <= 128) fits int32. */
-#define MAX_DOT_TERMS 65536u
 /* Sum of exponentials in Q12.19: 4095 times 1.0 is the most that fits. */
 #define MAX_SOFTMAX_DEPTH 4095u
 
-static bool is_absent(const struct hb_image_op *op, uint32_t first_slot) {
+bool hb_slots_absent(const struct hb_image_op *op, uint32_t first_slot) {
     for (uint32_t i = first_slot; i < HB_IMAGE_OP_INPUTS; i++) {
         if (op->inputs[i] != HB_IMAGE_NO_TENSOR) return false;
     }
     return true;
 }
 
-static bool get_input(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
+bool hb_get_input(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
                       struct hb_image_tensor *tensor) {
     if (op->inputs[slot] == HB_IMAGE_NO_TENSOR) return false;
     *tensor = hb_tensor_at(engine, op->inputs[slot]);
@@ -45,9 +43,7 @@ static bool check_clamp(uint8_t dtype, int32_t low, int32_t high, float low_f, f
     return in_int8(low) && in_int8(high) && low <= high;
 }
 
-/* One spatial axis: the output is as long as SAME or VALID padding makes it, and the padding in
- * front is the one that goes with it (TensorFlow's definition). */
-static bool check_axis(uint32_t in, uint32_t out, uint32_t filter, uint32_t stride,
+bool hb_check_axis(uint32_t in, uint32_t out, uint32_t filter, uint32_t stride,
                        uint32_t dilation, uint32_t pad) {
     const uint64_t extent = (uint64_t)(filter - 1u) * dilation + 1u;
     if (pad == 0u && in >= extent && out == (in - extent) / stride + 1u) return true;
@@ -60,14 +56,14 @@ static bool check_axis(uint32_t in, uint32_t out, uint32_t filter, uint32_t stri
 static bool check_channels(const struct hb_engine *engine, const struct hb_image_op *op,
                            uint8_t dtype, uint32_t channels) {
     struct hb_image_tensor bias, multiplier, shift;
-    if (get_input(engine, op, 2, &bias) &&
+    if (hb_get_input(engine, op, 2, &bias) &&
         !is_constant_row(&bias, dtype == HB_DTYPE_INT8 ? HB_DTYPE_INT32 : HB_DTYPE_FLOAT32,
                          channels)) {
         return false;
     }
-    if (dtype == HB_DTYPE_FLOAT32) return is_absent(op, 3);
-    if (!get_input(engine, op, 3, &multiplier) || !get_input(engine, op, 4, &shift) ||
-        !is_absent(op, 5) || !is_constant_row(&multiplier, HB_DTYPE_INT32, channels) ||
+    if (dtype == HB_DTYPE_FLOAT32) return hb_slots_absent(op, 3);
+    if (!hb_get_input(engine, op, 3, &multiplier) || !hb_get_input(engine, op, 4, &shift) ||
+        !hb_slots_absent(op, 5) || !is_constant_row(&multiplier, HB_DTYPE_INT32, channels) ||
         !is_constant_row(&shift, HB_DTYPE_INT32, channels)) {
         return false;
     }
@@ -79,18 +75,20 @@ static bool check_channels(const struct hb_engine *engine, const struct hb_image
     return true;
 }
 
-/* Data, weights and output agree in type; offsets and clamps are in range. */
-static bool check_weighted(const struct hb_engine *engine, const struct hb_image_op *op,
+bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op *op,
                            struct hb_image_tensor *in, struct hb_image_tensor *weights,
                            struct hb_image_tensor *out, struct hb_image_conv *p) {
-    if (op->params_bytes != HB_IMAGE_CONV_BYTES || !get_input(engine, op, 0, in) ||
-        !get_input(engine, op, 1, weights)) {
+    if (op->params_bytes != HB_IMAGE_CONV_BYTES || !hb_get_input(engine, op, 0, in) ||
+        !hb_get_input(engine, op, 1, weights)) {
         return false;
     }
     *out = hb_tensor_at(engine, op->output);
     *p = hb_conv_params(engine, op);
-    if (!is_kernel_type(in->dtype) || weights->dtype != in->dtype || out->dtype != in->dtype ||
-        weights->storage != HB_STORAGE_CONSTANT || p->reserved != 0u) {
+    const bool packed = op->variant == HB_KERNEL_DSP;
+    if (!is_kernel_type(in->dtype) || out->dtype != in->dtype ||
+        weights->dtype != (packed ? HB_DTYPE_INT32 : in->dtype) ||
+        (p->filter_h != 0u) != packed || (p->filter_w != 0u) != packed ||
+        weights->storage != HB_STORAGE_CONSTANT) {
         return false;
     }
     if (in->dtype == HB_DTYPE_INT8 &&
@@ -103,7 +101,7 @@ static bool check_weighted(const struct hb_engine *engine, const struct hb_image
 static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, weights, out;
     struct hb_image_conv p;
-    if (!check_weighted(engine, op, &in, &weights, &out, &p)) return false;
+    if (!hb_check_weighted(engine, op, &in, &weights, &out, &p)) return false;
     if (p.stride_h == 0u || p.stride_w == 0u || p.dilation_h == 0u || p.dilation_w == 0u) {
         return false;
     }
@@ -119,10 +117,10 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
         return false;
     }
     const uint64_t terms = (uint64_t)hb_elements(&weights) / channels;
-    return terms <= MAX_DOT_TERMS && in.dims[0] == out.dims[0] &&
-           check_axis(in.dims[1], out.dims[1], weights.dims[1], p.stride_h, p.dilation_h,
+    return terms <= HB_MAX_DOT_TERMS && in.dims[0] == out.dims[0] &&
+           hb_check_axis(in.dims[1], out.dims[1], weights.dims[1], p.stride_h, p.dilation_h,
                       p.pad_top) &&
-           check_axis(in.dims[2], out.dims[2], weights.dims[2], p.stride_w, p.dilation_w,
+           hb_check_axis(in.dims[2], out.dims[2], weights.dims[2], p.stride_w, p.dilation_w,
                       p.pad_left) &&
            check_channels(engine, op, in.dtype, channels);
 }
@@ -130,18 +128,18 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
 static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, weights, out;
     struct hb_image_conv p;
-    if (!check_weighted(engine, op, &in, &weights, &out, &p)) return false;
+    if (!hb_check_weighted(engine, op, &in, &weights, &out, &p)) return false;
     const uint32_t outputs = weights.dims[2], inputs = weights.dims[3];
-    if (weights.dims[0] != 1u || weights.dims[1] != 1u || inputs > MAX_DOT_TERMS) return false;
+    if (weights.dims[0] != 1u || weights.dims[1] != 1u || inputs > HB_MAX_DOT_TERMS) return false;
     if (hb_elements(&in) % inputs != 0u || out.dims[3] != outputs) return false;
     return hb_elements(&in) / inputs == hb_elements(&out) / outputs &&
            check_channels(engine, op, in.dtype, outputs);
 }
 
-static bool check_pool(const struct hb_engine *engine, const struct hb_image_op *op) {
+bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in;
-    if (op->params_bytes != HB_IMAGE_POOL_BYTES || !get_input(engine, op, 0, &in) ||
-        !is_absent(op, 1)) {
+    if (op->params_bytes != HB_IMAGE_POOL_BYTES || !hb_get_input(engine, op, 0, &in) ||
+        !hb_slots_absent(op, 1)) {
         return false;
     }
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
@@ -151,15 +149,15 @@ static bool check_pool(const struct hb_engine *engine, const struct hb_image_op 
         return false;
     }
     if (p.filter_h == 0u || p.filter_w == 0u || p.stride_h == 0u || p.stride_w == 0u) return false;
-    return check_axis(in.dims[1], out.dims[1], p.filter_h, p.stride_h, 1, p.pad_top) &&
-           check_axis(in.dims[2], out.dims[2], p.filter_w, p.stride_w, 1, p.pad_left) &&
+    return hb_check_axis(in.dims[1], out.dims[1], p.filter_h, p.stride_h, 1, p.pad_top) &&
+           hb_check_axis(in.dims[2], out.dims[2], p.filter_w, p.stride_w, 1, p.pad_left) &&
            check_clamp(in.dtype, p.act_min, p.act_max, p.act_min_f, p.act_max_f);
 }
 
 static bool check_softmax(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in;
-    if (op->params_bytes != HB_IMAGE_SOFTMAX_BYTES || !get_input(engine, op, 0, &in) ||
-        !is_absent(op, 1)) {
+    if (op->params_bytes != HB_IMAGE_SOFTMAX_BYTES || !hb_get_input(engine, op, 0, &in) ||
+        !hb_slots_absent(op, 1)) {
         return false;
     }
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
@@ -177,17 +175,17 @@ static bool check_softmax(const struct hb_engine *engine, const struct hb_image_
 
 static bool check_reshape(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in;
-    if (op->params_bytes != 0u || !get_input(engine, op, 0, &in) || !is_absent(op, 1)) {
+    if (op->params_bytes != 0u || !hb_get_input(engine, op, 0, &in) || !hb_slots_absent(op, 1)) {
         return false;
     }
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     return out.dtype == in.dtype && out.bytes == in.bytes;
 }
 
-static bool check_add(const struct hb_engine *engine, const struct hb_image_op *op) {
+bool hb_check_add(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor a, b;
-    if (op->params_bytes != HB_IMAGE_ADD_BYTES || !get_input(engine, op, 0, &a) ||
-        !get_input(engine, op, 1, &b) || !is_absent(op, 2)) {
+    if (op->params_bytes != HB_IMAGE_ADD_BYTES || !hb_get_input(engine, op, 0, &a) ||
+        !hb_get_input(engine, op, 1, &b)) {
         return false;
     }
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
@@ -209,16 +207,17 @@ static bool check_add(const struct hb_engine *engine, const struct hb_image_op *
 }
 
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op) {
-    if (op->variant > 1u) return false;
+    if (op->variant == HB_KERNEL_DSP) return hb_validate_dsp(engine, op);
+    if (op->variant > HB_KERNEL_REFERENCE) return false;
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:
     case HB_OPCODE_DEPTHWISE_CONV_2D: return check_conv(engine, op);
     case HB_OPCODE_FULLY_CONNECTED: return check_fully_connected(engine, op);
     case HB_OPCODE_AVERAGE_POOL_2D:
-    case HB_OPCODE_MAX_POOL_2D: return check_pool(engine, op);
+    case HB_OPCODE_MAX_POOL_2D: return hb_check_pool(engine, op);
     case HB_OPCODE_SOFTMAX: return check_softmax(engine, op);
     case HB_OPCODE_RESHAPE: return check_reshape(engine, op);
-    case HB_OPCODE_ADD: return check_add(engine, op);
+    case HB_OPCODE_ADD: return hb_slots_absent(op, 2) && hb_check_add(engine, op);
     default: return false;
     }
 }

@@ -8,8 +8,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hilbench import models
 from hilbench.schema import image as m
 from hilbench.schema.layout import load
+from tests.firmware.dsp_graphs import (
+    add_sweep,
+    chain_sweep,
+    conv_sweep,
+    depthwise_sweep,
+    flat_sweep,
+    pool_sweep,
+)
 from tests.firmware.images import FLT_MAX, ImageBuilder, conv_params, pool_params, seal
 
 RECORDS = {layout.name: layout for layout in load("image").layouts}
@@ -104,7 +113,21 @@ def seeds() -> dict[str, bytes]:
         **{f"{o.name} {d}": pool(o, d) for o in pools for d in ("int8", "float32")},
         "chain": chain(),
         "float chain": float_chain(),
+        **packed(),
     }
+
+
+def packed() -> dict[str, bytes]:
+    """Images for the kernels of the DSP extension, which only some builds have."""
+    sweeps = {
+        "dsp conv": conv_sweep(3, operators=2),
+        "dsp depthwise": depthwise_sweep(0, operators=2),
+        "dsp flat": flat_sweep(0, operators=2),
+        "dsp pool": pool_sweep(0, operators=2),
+        "dsp add": add_sweep(0, operators=1),
+        "dsp chain": chain_sweep(1),
+    }
+    return {name: models.pack(graph, isa=("dsp",)).data for name, graph in sweeps.items()}
 
 
 def fields(image: bytes) -> Iterator[tuple[str, int, str, int, int]]:

@@ -109,7 +109,7 @@ def conv_params(
     clamp: tuple[int, int] = (-128, 127),
     clamp_f: tuple[float, float] = (-FLT_MAX, FLT_MAX),
 ) -> bytes:
-    return m.Conv(*stride, *dilation, *pad, multiplier, 0, *offsets, *clamp, *clamp_f).pack()
+    return m.Conv(*stride, *dilation, *pad, multiplier, 0, 0, *offsets, *clamp, *clamp_f).pack()
 
 
 def pool_params(size: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]) -> bytes:

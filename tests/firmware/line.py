@@ -94,6 +94,28 @@ class Line:
             if credit.offset == len(image):
                 return self.ask(p.ImageLoad(1), p.ImageLoadReply)
 
+    def stream(self, mode: p.RunMode, data: bytes, vector_bytes: int) -> bytes:
+        """A run over these vectors, fed as the device gives credit; the whole out stream."""
+        count = len(data) // vector_bytes
+        reply = self.ask(p.Run(mode, count, vector_bytes, 0, 1), p.RunReply)
+        assert reply.status == p.Status.OK, reply
+        sent, limit, out = 0, reply.limit, b""
+        while not ended(out):
+            while sent < min(limit, len(data)):
+                end = min(sent + 1000, limit, len(data))
+                self.send(p.Data(sent, data[sent:end]))
+                sent = end
+            frame = self.receive(PATIENCE_S)
+            assert frame is not None, f"nothing within {PATIENCE_S} s"
+            if frame.type == p.Credit.ID:
+                limit = max(limit, p.Credit.unpack(frame.payload).limit)
+            elif frame.type == p.Out.ID:
+                part = p.Out.unpack(frame.payload)
+                assert part.offset == len(out)
+                out += part.data
+                self.send(p.Ack(len(out), 0))
+        return out
+
     def collect(self, total: int | None = None) -> bytes:
         """The out stream, acknowledged as it comes, up to `total` bytes or the `end` record."""
         out = b""

@@ -4,6 +4,7 @@
 #ifndef HB_KERNELS_H
 #define HB_KERNELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "hb_image.h"
@@ -15,6 +16,7 @@ struct hb_conv_args {
     const int32_t *multiplier; /* [out_c], Q31, int8 only */
     const int32_t *shift;      /* [out_c], int8 only */
     void *output;              /* [batches, out_h, out_w, out_c] */
+    void *scratch;             /* as many bytes as the kernel asks for, 16-aligned */
     int32_t batches, in_h, in_w, in_c;
     int32_t out_h, out_w, out_c;
     int32_t filter_h, filter_w;
@@ -28,6 +30,7 @@ struct hb_fully_connected_args {
     const int32_t *multiplier;
     const int32_t *shift;
     void *output; /* [batches, out_c] */
+    void *scratch;
     int32_t batches, in_c, out_c;
     struct hb_image_conv params;
 };
@@ -51,6 +54,8 @@ struct hb_add_args {
     const void *input1;
     const void *input2;
     void *output; /* may be either input */
+    const void *tables; /* kernel dsp */
+    bool is_direct;
     int32_t elements;
     struct hb_image_add params;
 };
@@ -70,5 +75,23 @@ void hb_softmax_f32_ref(const struct hb_softmax_args *args);
 void hb_add_s8_ref(const struct hb_add_args *args);
 void hb_add_f32_ref(const struct hb_add_args *args);
 void hb_reshape_ref(const void *input, void *output, uint32_t bytes);
+
+#ifdef HB_KERNELS_DSP
+/* Packed weights: dsp/hb_dsp.h.  Depth: products of one sum, padding included.  In place: whether
+ * the output may begin where the input does. */
+void hb_conv_2d_s8xs8_dsp(const struct hb_conv_args *args);
+uint32_t hb_conv_2d_s8xs8_dsp_depth(const struct hb_conv_args *args);
+uint64_t hb_conv_2d_s8xs8_dsp_scratch_bytes(const struct hb_conv_args *args);
+bool hb_conv_2d_s8xs8_dsp_in_place(const struct hb_conv_args *args);
+void hb_depthwise_conv_2d_s8xs8_dsp(const struct hb_conv_args *args);
+bool hb_depthwise_conv_2d_s8xs8_dsp_takes(const struct hb_conv_args *args);
+uint64_t hb_depthwise_conv_2d_s8xs8_dsp_scratch_bytes(const struct hb_conv_args *args);
+bool hb_depthwise_conv_2d_s8xs8_dsp_in_place(const struct hb_conv_args *args);
+void hb_fully_connected_s8xs8_dsp(const struct hb_fully_connected_args *args);
+uint32_t hb_fully_connected_s8xs8_dsp_depth(const struct hb_fully_connected_args *args);
+uint64_t hb_fully_connected_s8xs8_dsp_scratch_bytes(const struct hb_fully_connected_args *args);
+void hb_average_pool_2d_s8_dsp(const struct hb_pool_args *args);
+void hb_add_s8_dsp(const struct hb_add_args *args);
+#endif
 
 #endif

@@ -164,7 +164,12 @@ class Plan:
                 "arena_bytes": self.image.arena_bytes,
                 "macs": self.image.macs,
                 "ops": [
-                    {"name": op.name, "macs": op.macs, "weight_bytes": op.weight_bytes}
+                    {
+                        "name": op.name,
+                        "kernel": op.kernel,
+                        "macs": op.macs,
+                        "weight_bytes": op.weight_bytes,
+                    }
                     for op in self.image.ops
                 ],
                 "inputs": [{"shape": list(t.shape), "dtype": t.dtype} for t in self.graph.inputs],
@@ -308,7 +313,7 @@ def _build(
         )
     firmware = load_firmware(board.firmware)
     check_board(firmware, board.id)
-    image = models.pack(graph)
+    image = models.pack(graph, isa=board.isa)
     check_fit(board, firmware, image)
     return Plan(
         options=options,

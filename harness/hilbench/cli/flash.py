@@ -38,7 +38,7 @@ def execute(options: argparse.Namespace) -> int:
     prebuilt = load_firmware(board.firmware)
     firmware = read_elf(options.firmware) if options.firmware else prebuilt
     model = options.model or workloads.get("digits").default_model
-    image = models.pack(models.load(model))
+    image = models.pack(models.load(model), isa=board.isa)
     check_fit(board, prebuilt, image)
     content: dict[str, Any] = {
         "schema": "hilbench-flash-1",

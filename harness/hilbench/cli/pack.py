@@ -10,6 +10,7 @@ from hilbench.cli import console
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="a .tflite file")
+    parser.add_argument("--board", metavar="ID", help="for its kernels; default: for any board")
     parser.add_argument("--image", type=Path, metavar="FILE", help="write the image there")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -18,11 +19,14 @@ def execute(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from hilbench import models
+    from hilbench.boards import load_catalogue
+    from hilbench.boards.catalogue import find_board
     from hilbench.reports.terminal import pack_table
     from hilbench.store.files import write_atomically
 
+    isa = find_board(load_catalogue(), options.board).isa if options.board else ()
     graph = models.load(options.model)
-    image = models.pack(graph)
+    image = models.pack(graph, isa=isa)
     if options.image is not None:
         write_atomically(options.image, image.data)
         console.note(f"image: {options.image}")

@@ -12,6 +12,8 @@ from hilbench.errors import ModelError
 from hilbench.models.packer import CRC_START
 from hilbench.schema import image
 
+#: Version 1 is version 2 without kernel dsp: what it reserved reads as 0.
+OLDEST_VERSION = 1
 _KINDS = {
     image.Dtype.INT8: "<i1",
     image.Dtype.INT16: "<i2",
@@ -58,7 +60,7 @@ def read_image(content: bytes) -> ImageRecords:
     if len(content) < size:
         raise ModelError("an image shorter than its header")
     header = image.Header.unpack(content[:size])
-    if (header.magic, header.version) != (image.MAGIC, image.VERSION):
+    if header.magic != image.MAGIC or not OLDEST_VERSION <= header.version <= image.VERSION:
         raise ModelError("not an image of this version")
     if header.image_bytes != len(content) or zlib.crc32(content[CRC_START:]) != header.crc:
         raise ModelError("an image whose size or CRC is wrong")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ImageTooLarge
-from hilbench.models import cost
+from hilbench.models import cost, dsp
 from hilbench.models.graph import ELEMENT_BYTES, Graph, Tensor
 from hilbench.models.lowering import Step, lower
 from hilbench.models.operator_view import Int32
@@ -28,9 +29,10 @@ CRC_START = 16
 
 @dataclass(frozen=True)
 class OpReport:
-    """One operator, for reports: its name, cost and output."""
+    """One operator, for reports: its name, kernel (``canonical``, ...), cost and output."""
 
     name: str
+    kernel: str
     macs: int
     weight_bytes: int
     output: str
@@ -70,12 +72,15 @@ class Image:
         return sum(op.macs for op in self.ops)
 
 
-def pack(graph: Graph, *, reference_kernels: bool = False) -> Image:
+def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = False) -> Image:
     """Pack a graph.
 
     Parameters
     ----------
     graph : Graph
+    isa : collection of str
+        The board's instruction sets (``boards.yaml``): what its kernels may use.  Constants are
+        laid out for them where that is exact; without any, the image runs on every board.
     reference_kernels : bool
         Ask the engine for its reference kernels instead of its best ones.
 
@@ -85,12 +90,22 @@ def pack(graph: Graph, *, reference_kernels: bool = False) -> Image:
         See :func:`hilbench.models.load`.
     """
     steps = lower(graph)
-    scratch = [0] * len(steps)
-    layout = plan(graph, steps, scratch)
+    use_dsp = "dsp" in isa and not reference_kernels
+    packed = [dsp.pack_step(graph, step) if use_dsp else None for step in steps]
+    canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
+    kernels = [canonical if p is None else image.Kernel.DSP for p in packed]
+    layout = plan(
+        graph,
+        steps,
+        [0 if p is None else p.scratch_bytes for p in packed],
+        [p is not None and p.in_place for p in packed],
+    )
     writer = _Writer(graph)
     ops = [
-        writer.operator(step, int(reference_kernels), layout.scratch_offsets[i], align(scratch[i]))
-        for i, step in enumerate(steps)
+        writer.operator(step, kernel, p, offset)
+        for step, kernel, p, offset in zip(
+            steps, kernels, packed, layout.scratch_offsets, strict=True
+        )
     ]
     io = [writer.index(i) for i in (*graph.input_indices, *graph.output_indices)]
     content, crc = writer.assemble(ops, io, layout.offsets, layout.arena_bytes)
@@ -100,7 +115,10 @@ def pack(graph: Graph, *, reference_kernels: bool = False) -> Image:
         arena_bytes=layout.arena_bytes,
         vector_bytes=graph.vector_bytes,
         output_bytes=graph.output_bytes,
-        ops=tuple(_report(graph, step, layout.offsets) for step in steps),
+        ops=tuple(
+            _report(graph, step, kernel, layout.offsets)
+            for step, kernel in zip(steps, kernels, strict=True)
+        ),
         model_digest=graph.digest,
     )
 
@@ -144,10 +162,11 @@ def check_fit(
         )
 
 
-def _report(graph: Graph, step: Step, offsets: dict[int, int]) -> OpReport:
+def _report(graph: Graph, step: Step, kernel: image.Kernel, offsets: dict[int, int]) -> OpReport:
     output = graph.tensors[step.output]
     return OpReport(
         name=graph.operators[step.index].opcode,
+        kernel=kernel.name.lower(),
         macs=cost.macs(graph, step),
         weight_bytes=cost.weight_bytes(graph, step),
         output=output.name,
@@ -182,17 +201,26 @@ class _Writer:
         return len(self.tensors) - 1
 
     def operator(
-        self, step: Step, variant: int, scratch_offset: int, scratch_bytes: int
+        self, step: Step, kernel: image.Kernel, packed: dsp.Packed | None, scratch_offset: int
     ) -> tuple[image.Op, bytes]:
         """Record (its params_offset still 0) and parameter bytes of a step."""
-        slots = [self.index(i) for i in step.inputs]
-        if step.multiplier is not None:
-            slots += [self.table("multiplier", step.multiplier), self.table("shift", step.shift)]
+        if packed is None:
+            slots = [self.index(i) for i in step.inputs]
+            if step.multiplier is not None:
+                slots.append(self.table("multiplier", step.multiplier))
+                slots.append(self.table("shift", step.shift))
+            record_of_params = step.params
+        else:
+            slots = [self.index(i) for i in step.inputs[: packed.data_inputs]]
+            if packed.stream is not None:
+                slots.append(self.table("stream", packed.stream))
+            record_of_params = packed.params
         slots += [image.NO_TENSOR] * (image.OP_INPUTS - len(slots))
-        params = b"" if step.params is None else step.params.pack()
+        params = b"" if record_of_params is None else record_of_params.pack()
+        scratch_bytes = 0 if packed is None else align(packed.scratch_bytes)
         record = image.Op(
             opcode=step.opcode,
-            variant=variant,
+            variant=kernel,
             inputs=(slots[0], slots[1], slots[2], slots[3], slots[4], slots[5]),
             output=self.index(step.output),
             reserved=0,

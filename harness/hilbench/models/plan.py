@@ -1,9 +1,10 @@
 """Where every tensor lies in the arena: planned on the host, ahead of time.
 
 Tensors that share a place (a reshape and its input; an element-wise sum and an operand that dies
-there) form a *block*.  Blocks that live at the same time must not overlap; they are placed one by
-one at the lowest free offset, in several orders, and the smallest arena wins (greedy by size, as
-in Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020).
+there; a convolution whose kernel works in place) form a *block*.  Blocks that live at the same time
+must not overlap; they are placed one by one at the lowest free offset, in several orders, and the
+smallest arena wins (greedy by size, as in Pisarchyk and Lee, "Efficient memory management for deep
+neural net inference", 2020).
 """
 
 from __future__ import annotations
@@ -54,7 +55,12 @@ class _Block:
         return self.first <= other.last and other.first <= self.last
 
 
-def plan(graph: Graph, steps: tuple[Step, ...], scratch_bytes: Sequence[int]) -> Plan:
+def plan(
+    graph: Graph,
+    steps: tuple[Step, ...],
+    scratch_bytes: Sequence[int],
+    in_place: Sequence[bool] = (),
+) -> Plan:
     """Plan the arena.
 
     Parameters
@@ -64,8 +70,10 @@ def plan(graph: Graph, steps: tuple[Step, ...], scratch_bytes: Sequence[int]) ->
         The lowered operators.
     scratch_bytes : sequence of int
         Scratch of each operator, bytes.
+    in_place : sequence of bool
+        Per operator: its kernel may write its output over its first input, which is no smaller.
     """
-    blocks = _blocks(graph, steps)
+    blocks = _blocks(graph, steps, in_place or [False] * len(steps))
     for index, size in enumerate(scratch_bytes):
         if size:
             blocks.append(_Block(align(size), index, index, scratch_of=index))
@@ -85,7 +93,7 @@ def align(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def _blocks(graph: Graph, steps: tuple[Step, ...]) -> list[_Block]:
+def _blocks(graph: Graph, steps: tuple[Step, ...], in_place: Sequence[bool]) -> list[_Block]:
     """Blocks of all computed and fed tensors, with shared places merged."""
     last_use = dict.fromkeys(graph.input_indices, 0)
     for i, step in enumerate(steps):
@@ -101,7 +109,10 @@ def _blocks(graph: Graph, steps: tuple[Step, ...]) -> list[_Block]:
     }
     for i, step in enumerate(steps):
         size = align(graph.tensors[step.output].bytes)
-        shared = _shared_place(graph, step, i, block_of, last_use)
+        candidates = step.inputs[:1] if in_place[i] else ()
+        if step.opcode == Opcode.ADD:
+            candidates = step.inputs
+        shared = _shared_place(step, i, candidates, block_of, last_use)
         if shared is None:
             shared = _Block(size, i, i)
         shared.members.append(step.output)
@@ -111,16 +122,19 @@ def _blocks(graph: Graph, steps: tuple[Step, ...]) -> list[_Block]:
 
 
 def _shared_place(
-    graph: Graph, step: Step, i: int, block_of: dict[int, _Block], last_use: dict[int, int]
+    step: Step,
+    i: int,
+    candidates: tuple[int, ...],
+    block_of: dict[int, _Block],
+    last_use: dict[int, int],
 ) -> _Block | None:
     """The block of an input that the output may take over, or None."""
     if step.opcode == Opcode.RESHAPE:
         return block_of[step.inputs[0]]
-    if step.opcode == Opcode.ADD:
-        for index in step.inputs:
-            block = block_of.get(index)
-            if block is not None and all(last_use[member] <= i for member in block.members):
-                return block
+    for index in candidates:
+        block = block_of.get(index)
+        if block is not None and all(last_use[member] <= i for member in block.members):
+            return block
     return None
 
 

@@ -179,6 +179,7 @@ def pack_table(graph: Any, image: Any) -> Table:
     table = Table(title=title, title_justify="left", show_footer=True)
     table.add_column("op", justify="right")
     table.add_column("operator")
+    table.add_column("kernel")
     table.add_column("output")
     table.add_column("MACs", justify="right", footer=f"{image.macs:,}")
     table.add_column("share", justify="right")
@@ -186,5 +187,6 @@ def pack_table(graph: Any, image: Any) -> Table:
     for number, op in enumerate(image.ops):
         shape = " × ".join(map(str, op.output_shape))
         share = f"{100 * op.macs / image.macs:.1f} %" if image.macs else ""
-        table.add_row(str(number), op.name, shape, f"{op.macs:,}", share, f"{op.weight_bytes:,}")
+        row = (op.name, op.kernel, shape, f"{op.macs:,}", share, f"{op.weight_bytes:,}")
+        table.add_row(str(number), *row)
     return table

@@ -12,8 +12,8 @@ from hilbench.errors import SchemaError
 #: A field may be called bytes; the type needs another name inside its class.
 Bytes = bytes
 
-VERSION = 1
-SCHEMA_HASH = 0x7B723990
+VERSION = 2
+SCHEMA_HASH = 0x5968769C
 MAGIC = 1296646728
 NO_TENSOR = 65535
 ALIGNMENT = 16
@@ -42,6 +42,14 @@ class Storage(IntEnum):
 
     ARENA = 0
     CONSTANT = 1
+
+
+class Kernel(IntEnum):
+    """Which kernel executes an operator, and how its constants are laid out for it."""
+
+    CANONICAL = 0
+    REFERENCE = 1
+    DSP = 2
 
 
 class Opcode(IntEnum):
@@ -200,7 +208,7 @@ class Op:
 class Conv:
     """Parameters of conv_2d, depthwise_conv_2d, fully_connected."""
 
-    STRUCT: ClassVar[struct.Struct] = struct.Struct("<HHHHHHHHiiiiff")
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<HHHHHHHBBiiiiff")
 
     stride_h: int
     stride_w: int
@@ -209,7 +217,8 @@ class Conv:
     pad_top: int
     pad_left: int
     depth_multiplier: int
-    reserved: int
+    filter_h: int
+    filter_w: int
     input_offset: int
     output_offset: int
     act_min: int
@@ -220,7 +229,7 @@ class Conv:
     def pack(self) -> Bytes:
         """Bytes on the wire; raises SchemaError when a value does not fit its field."""
         try:
-            head = self.STRUCT.pack(self.stride_h, self.stride_w, self.dilation_h, self.dilation_w, self.pad_top, self.pad_left, self.depth_multiplier, self.reserved, self.input_offset, self.output_offset, self.act_min, self.act_max, self.act_min_f, self.act_max_f)
+            head = self.STRUCT.pack(self.stride_h, self.stride_w, self.dilation_h, self.dilation_w, self.pad_top, self.pad_left, self.depth_multiplier, self.filter_h, self.filter_w, self.input_offset, self.output_offset, self.act_min, self.act_max, self.act_min_f, self.act_max_f)
         except (struct.error, UnicodeEncodeError) as error:
             raise SchemaError(f"conv: {error}") from error
         return head
@@ -239,13 +248,14 @@ class Conv:
             pad_top=values[4],
             pad_left=values[5],
             depth_multiplier=values[6],
-            reserved=values[7],
-            input_offset=values[8],
-            output_offset=values[9],
-            act_min=values[10],
-            act_max=values[11],
-            act_min_f=values[12],
-            act_max_f=values[13],
+            filter_h=values[7],
+            filter_w=values[8],
+            input_offset=values[9],
+            output_offset=values[10],
+            act_min=values[11],
+            act_max=values[12],
+            act_min_f=values[13],
+            act_max_f=values[14],
         )
 
 

@@ -32,9 +32,11 @@ class Engine:
     def __init__(self, path: Path) -> None:
         self._run = ctypes.CDLL(str(path)).shim_run
 
-    def layers(self, graph: Graph, vector: NDArray[np.uint8]) -> list[bytes]:
+    def layers(
+        self, graph: Graph, vector: NDArray[np.uint8], isa: tuple[str, ...] = ()
+    ) -> list[bytes]:
         """Output bytes of every operator; the arena is exactly as large as planned."""
-        image = models.pack(graph)
+        image = models.pack(graph, isa=isa)
         sizes = [graph.tensors[op.outputs[0]].bytes for op in graph.operators]
         return self.run(image.data, image.arena_bytes, sizes, vector)
 
@@ -77,9 +79,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     compiler = require_tool("cc", "gcc")
     sources = ROOT / "firmware" / "engine"
     target = tmp_path_factory.mktemp("engine") / "engine.so"
-    files = [*sources.glob("*.c"), *(sources / "kernels" / "ref").glob("*.c")]
+    files = [*sources.glob("*.c"), *sources.glob("kernels/*/*.c")]
     shim = Path(__file__).with_name("engine_shim.c")
     flags = ["-std=c11", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared"]
+    flags += ["-DHB_KERNELS_DSP", "-DHB_DSP_MODEL"]
     includes = [f"-I{sources}", f"-I{sources / 'kernels'}"]
     command = [compiler, *flags, *includes, "-o", str(target), str(shim), *map(str, files)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -90,10 +93,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 def assert_agrees(engine: Engine, graph: Graph, vectors: NDArray[np.uint8]) -> None:
     ours = models.run_tensors(graph, vectors)
     for number, vector in enumerate(vectors):
-        theirs = engine.layers(graph, vector)
-        for operator, output in zip(graph.operators, theirs, strict=True):
-            expected = ours[operator.outputs[0]][number]
-            assert output == expected.tobytes(), f"{operator.opcode}, vector {number}"
+        for isa in ((), ("dsp",)):
+            theirs = engine.layers(graph, vector, isa)
+            for operator, output in zip(graph.operators, theirs, strict=True):
+                expected = ours[operator.outputs[0]][number]
+                assert output == expected.tobytes(), f"{operator.opcode}, vector {number}, {isa}"
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float32"])

@@ -74,8 +74,8 @@ def test_the_reference_kernels_can_be_asked_for() -> None:
     best, plain = (
         read_image(models.pack(digits(), reference_kernels=flag).data) for flag in (False, True)
     )
-    assert {op.variant for op in best.ops} == {0}
-    assert {op.variant for op in plain.ops} == {1}
+    assert {op.variant for op in best.ops} == {schema.Kernel.CANONICAL}
+    assert {op.variant for op in plain.ops} == {schema.Kernel.REFERENCE}
 
 
 def test_packing_is_deterministic() -> None:
