@@ -113,7 +113,9 @@ def main() -> None:
         data = digits.vectors(graph).first(options.vectors)
     else:
         data = workloads.random_vectors(graph, options.vectors, 0)
-    with prepared_device(options.board, options.backend, models.pack(graph).data) as (device, baud):
+    isa = find_board(load_catalogue(), options.board).isa
+    image = models.pack(graph, isa=isa).data
+    with prepared_device(options.board, options.backend, image) as (device, baud):
         print(f"{options.board}, {options.backend}")
         link_alone(device, baud)
         whole_run(device, data.vectors, graph.name)

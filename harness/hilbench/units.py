@@ -47,6 +47,9 @@ REGISTRY: dict[str, MetricSpec] = {
     "instructions_per_inference": MetricSpec(
         "instructions", ("emulated",), "Instructions per inference", "lower"
     ),
+    "weighted_instructions_per_inference": MetricSpec(
+        "instructions", ("emulated",), "Weighted instructions per inference", "lower"
+    ),
     "latency_s": MetricSpec("s", ("measured", "estimated", "synthetic"), "Latency", "lower"),
     "latency_p99_s": MetricSpec(
         "s", ("measured", "synthetic"), "Latency, 99th percentile", "lower"

@@ -76,8 +76,13 @@ CASES = {
     "flash busy for ever": Case({"flash_busy": True}, 5, "flash.*(busy|ready)"),
     "flash operation error": Case({"flash_error_at": "0x08001000"}, 5, "OPERR"),
     "caches off": Case({"caches_off": True}, 5, "icache is off; dcache is off"),
+    "no clock from the probe": Case(
+        {"hse_absent": True}, 5, "core clock is 16000000 Hz, expected 216000000 Hz"
+    ),
     "silent after reset": Case({"uart_to_host": {"mute_after": 0}}, 5, "does not answer"),
-    "clock 10 % slow": Case({"clock_factor": 0.9}, 3, "core clock is 194.. MHz.*says 216.0 MHz"),
+    "clock 10 % slow": Case(
+        {"clock_factor": 0.9}, 3, r"core clock is 1[89]\d\.\d MHz.*says 216\.0 MHz"
+    ),
     "silent in mid-run": Case({"uart_to_host": {"mute_after": 900}}, 6, "no progress for 12 s"),
     "port gone": Case({"port_gone_after": 900}, 6, "serial port .* is gone"),
     "HardFault": Case(

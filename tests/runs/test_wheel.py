@@ -23,6 +23,7 @@ SHIPPED = (
     "hilbench/backends/flash_algorithms/stm32f746.elf",
     "hilbench/backends/virtual/registers.toml",
     "hilbench/backends/virtual/counter.c",
+    "hilbench/backends/virtual/transfers.h",
     "hilbench/reports/templates/report.html.j2",
     "hilbench/schema/protocol.toml",
     "hilbench/workloads/data/digits.npz",

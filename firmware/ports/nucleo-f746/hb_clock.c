@@ -1,5 +1,7 @@
 #include "hb_clock.h"
 
+#include <stdbool.h>
+
 #include "hb_cortex_m.h"
 #include "hb_protocol.h"
 #include "stm32f746_registers.h"
@@ -17,38 +19,49 @@ enum {
     USART3SEL_SYSCLK = 1,
 };
 
-static void wait_for(uint32_t address, uint32_t bits) {
-    while ((HB_REGISTER(address) & bits) != bits) {
+/* At least 5 ms at 16 MHz: an external clock is there at once, over-drive and PLL take less than
+ * 0.4 ms (DS10916 table 41). */
+#define READY_TURNS 20000u
+#define PLLCFGR_RESERVED 0xF0000000u /* keep their reset value (5.3.2) */
+
+static bool ready(uint32_t address, uint32_t bits) {
+    for (uint32_t turn = 0; turn < READY_TURNS; turn++) {
+        if ((HB_REGISTER(address) & bits) == bits) return true;
     }
+    return false;
 }
 
-/* The order of RM0385 4.1.4 "Entering Over-drive mode"; the flash's wait states rise before the
- * clock does (3.3.2). */
-void hb_clock_start(void) {
+/* Over-drive by RM0385 4.1.4, while the PLL locks. */
+static bool start_pll(void) {
     HB_REGISTER(RCC_APB1ENR) |= RCC_APB1ENR_PWREN;
     (void)HB_REGISTER(RCC_APB1ENR); /* the clock needs two cycles (5.2.12) */
     HB_REGISTER(RCC_CR) |= RCC_CR_HSEBYP;
     HB_REGISTER(RCC_CR) |= RCC_CR_HSEON;
-    wait_for(RCC_CR, RCC_CR_HSERDY);
-    HB_REGISTER(RCC_PLLCFGR) = PLL_M | ((uint32_t)PLL_N << 6) |
-                               ((uint32_t)(PLL_P / 2 - 1) << 16) | RCC_PLLCFGR_PLLSRC |
-                               ((uint32_t)PLL_Q << 24);
+    if (!ready(RCC_CR, RCC_CR_HSERDY)) return false; /* no clock from the ST-LINK */
+    HB_REGISTER(RCC_PLLCFGR) = (HB_REGISTER(RCC_PLLCFGR) & PLLCFGR_RESERVED) | PLL_M |
+                               ((uint32_t)PLL_N << 6) | ((uint32_t)(PLL_P / 2 - 1) << 16) |
+                               RCC_PLLCFGR_PLLSRC | ((uint32_t)PLL_Q << 24);
     HB_REGISTER(RCC_CR) |= RCC_CR_PLLON;
     HB_REGISTER(PWR_CR1) |= PWR_CR1_ODEN; /* voltage scale 1 is the reset value (4.4.1) */
-    wait_for(PWR_CSR1, PWR_CSR1_ODRDY);
+    if (!ready(PWR_CSR1, PWR_CSR1_ODRDY)) return false;
     HB_REGISTER(PWR_CR1) |= PWR_CR1_ODSWEN;
-    wait_for(PWR_CSR1, PWR_CSR1_ODSWRDY);
+    return ready(PWR_CSR1, PWR_CSR1_ODSWRDY) && ready(RCC_CR, RCC_CR_PLLRDY);
+}
 
-    HB_REGISTER(FLASH_ACR) |= FLASH_ACR_ARTRST; /* only while the ART is off (3.7.1) */
-    HB_REGISTER(FLASH_ACR) &= ~FLASH_ACR_ARTRST;
-    HB_REGISTER(FLASH_ACR) = WAIT_STATES | FLASH_ACR_PRFTEN | FLASH_ACR_ARTEN;
-    while (hb_wait_states() != WAIT_STATES) {
-    }
-    /* APB1 54 MHz, APB2 108 MHz: their limits (5.3.3). */
-    HB_REGISTER(RCC_CFGR) = ((uint32_t)PPRE_DIV4 << 10) | ((uint32_t)PPRE_DIV2 << 13);
-    wait_for(RCC_CR, RCC_CR_PLLRDY);
-    HB_REGISTER(RCC_CFGR) |= SW_PLL;
-    while (((HB_REGISTER(RCC_CFGR) >> 2) & SW_MASK) != SW_PLL) {
+/* The flash's wait states rise before the clock does (3.3.2).  Where the PLL does not start, the
+ * core stays on HSI and says so: HELLO's clock is read back from the registers. */
+void hb_clock_start(void) {
+    if (start_pll()) {
+        HB_REGISTER(FLASH_ACR) |= FLASH_ACR_ARTRST; /* only while the ART is off (3.7.1) */
+        HB_REGISTER(FLASH_ACR) &= ~FLASH_ACR_ARTRST;
+        HB_REGISTER(FLASH_ACR) = WAIT_STATES | FLASH_ACR_PRFTEN | FLASH_ACR_ARTEN;
+        while (hb_wait_states() != WAIT_STATES) {
+        }
+        /* APB1 54 MHz, APB2 108 MHz: their limits (5.3.3). */
+        HB_REGISTER(RCC_CFGR) = ((uint32_t)PPRE_DIV4 << 10) | ((uint32_t)PPRE_DIV2 << 13);
+        HB_REGISTER(RCC_CFGR) |= SW_PLL;
+        while (((HB_REGISTER(RCC_CFGR) >> 2) & SW_MASK) != SW_PLL) {
+        }
     }
     /* USART3 from SYSCLK: 216 MHz / 234 = 923,077 Bd, 0.16 % off 921,600 and exactly what the
      * ST-LINK makes (36 MHz / 39); from the 54 MHz of APB1 it would be 0.7 % off. */

@@ -53,6 +53,13 @@ class Backend(Protocol):
     def probe_trial(self) -> dict[str, str]:
         """What the debug probe answers to accesses that must fail; empty without a probe."""
 
+    def counter_reads(self, last: int) -> list[tuple[int, int]]:
+        """The core's ``last`` reads of its counter, as an emulator logged them, oldest first.
+
+        Each is the value read and the weighted count (see ``weighted_instructions_per_inference``)
+        modulo 2**32; empty where there is no such log.
+        """
+
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         """Look at a target that was lost: the same error, or a better one."""
 

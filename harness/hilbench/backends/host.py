@@ -63,6 +63,9 @@ class HostBackend:
     def probe_trial(self) -> dict[str, str]:
         return {}
 
+    def counter_reads(self, last: int) -> list[tuple[int, int]]:
+        return []
+
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         return error
 

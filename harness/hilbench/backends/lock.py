@@ -8,7 +8,6 @@ import getpass
 import json
 import os
 import re
-import tempfile
 import time
 from pathlib import Path
 
@@ -16,8 +15,10 @@ from hilbench.errors import DeviceBusy, HostIOError
 
 
 def lock_folder() -> Path:
-    """Where the locks of all users of this computer lie."""
-    return Path(tempfile.gettempdir()) / "hilbench-locks"
+    """Where the locks of all users of this computer lie: never below a user's own $TMPDIR."""
+    shared = Path("/run/lock")
+    base = shared if shared.is_dir() and os.access(shared, os.W_OK) else Path("/tmp")
+    return base / "hilbench"
 
 
 class DeviceLock:

@@ -103,6 +103,9 @@ class QemuBackend:
     def probe_trial(self) -> dict[str, str]:
         return {}
 
+    def counter_reads(self, last: int) -> list[tuple[int, int]]:
+        return []
+
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         process, log_file = self._process, self._log
         if (

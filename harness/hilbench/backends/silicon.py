@@ -98,6 +98,9 @@ class SiliconBackend:
 
     # ------------------------------------------------------------ trial, diagnose, close
 
+    def counter_reads(self, last: int) -> list[tuple[int, int]]:
+        return []
+
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         """Ask the core, through the probe, why it went silent."""
         if not isinstance(error, LinkLost | AttestationError) or self._session is None:

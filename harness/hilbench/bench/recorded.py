@@ -18,6 +18,7 @@ class Recorded:
     samples: dict[int, Sample] = field(default_factory=dict)
     windows: dict[tuple[int, int], Window] = field(default_factory=dict)
     overhead_ticks: list[int] = field(default_factory=list)
+    weighted: dict[tuple[int, int], int] = field(default_factory=dict)
     transfers: list[dict[str, Any]] = field(default_factory=list)
     link_trials: list[dict[str, Any]] = field(default_factory=list)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -74,6 +75,9 @@ def _sort(recorded: Recorded, event: dict[str, Any]) -> None:
         recorded.windows[window.vector, window.repeat] = window
     elif kind == "overhead":
         recorded.overhead_ticks.append(event["ticks"])
+    elif kind == "weighted":
+        overhead = recorded.events["weighted_overhead"]["ticks"]
+        recorded.weighted[event["v"], event["k"]] = event["ticks"] - overhead
     elif kind == "transfer":
         recorded.transfers.append(event)
     elif kind == "link_trial":

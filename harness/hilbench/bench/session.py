@@ -18,6 +18,7 @@ from hilbench import __version__
 from hilbench.backends.base import Backend, Prepared, Progress
 from hilbench.bench.plan import Plan
 from hilbench.bench.trials import check_layers, try_link
+from hilbench.bench.weighted import join, reads_wanted
 from hilbench.device import Device, RunRequest, StreamStatistics, check_attestation, run_stream
 from hilbench.device.attest import Expectation, flag_names
 from hilbench.device.client import LinkMode
@@ -53,6 +54,7 @@ class Session:
     first_unique_id: str | None = None
     link_mode: LinkMode | None = None
     device: Device | None = None
+    _overhead_ticks: int = 0
 
     def execute(self) -> None:
         """Do what is left of the plan.
@@ -222,7 +224,9 @@ class Session:
             return
         request = self._request(p.RunMode.TIMED, first, total)
         statistics = StreamStatistics()
+        windows: list[tuple[int, int, int]] = []
         for result, output, _ in self._results(device, request, statistics, "performance"):
+            windows.append((first + result.vector, result.repeat, result.ticks))
             self._append_output(
                 "window",
                 first + result.vector,
@@ -233,6 +237,22 @@ class Session:
             )
             self.progress("performance", (first + result.vector + 1) / total)
         self._append_transfer("performance", statistics)
+        self._weigh(windows)
+
+    def _weigh(self, windows: list[tuple[int, int, int]]) -> None:
+        """Journal the weighted counts of these windows, where the backend logs counter reads."""
+        reads = self.backend.counter_reads(reads_wanted(len(windows)))
+        if not reads:
+            return
+        journal = self.writer.journal
+        try:
+            overhead, weighted = join(reads, self._overhead_ticks, [w[2] for w in windows])
+        except ValueError as error:
+            journal.append("weighted_not_joined", reason=str(error))
+            return
+        journal.append("weighted_overhead", ticks=overhead)
+        for (vector, repeat, _), ticks in zip(windows, weighted, strict=True):
+            journal.append("weighted", v=vector, k=repeat, ticks=ticks)
 
     def _request(self, mode: p.RunMode, first: int, total: int) -> RunRequest:
         vectors = self.plan.vectors[first:total]
@@ -263,7 +283,7 @@ class Session:
                 seen += 1
                 yield result, output, record.retransmissions
             elif record.kind is p.RecordKind.OVERHEAD:
-                ticks = p.Overhead.unpack(record.body).ticks
+                ticks = self._overhead_ticks = p.Overhead.unpack(record.body).ticks
                 self.writer.journal.append("overhead", ticks=ticks)
             elif record.kind is p.RecordKind.END:
                 end = p.End.unpack(record.body)

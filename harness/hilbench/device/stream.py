@@ -21,6 +21,10 @@ POLL_FIRST_S = 0.5
 POLL_LONGEST_S = 2.0
 #: A window's length is unknown before the first one: a poll inside it would cost an interrupt.
 WINDOW_POLL_FIRST_S = 10.0
+WINDOW_HINT = (
+    "; it was silent for timed windows: where an inference takes long, raise --deadline "
+    "or lower --repeat"
+)
 #: Offsets are compared modulo 2**32 on the device: a run's vectors stay below half of it.
 RUN_LIMIT_BYTES = 1 << 31
 
@@ -293,7 +297,8 @@ def run_stream(
             if now_s - last_progress_s > deadline_s:
                 raise LinkLost(
                     f"the device has made no progress for {deadline_s:g} s in mid-run",
-                    hint="what was recorded is kept; `hilbench resume` goes on from there",
+                    hint="what was recorded is kept; `hilbench resume` goes on from there"
+                    + (WINDOW_HINT if streams.in_window else ""),
                 )
             if now_s - last_poll_s > streams.poll_after_s(polls):
                 streams.poll()

@@ -70,6 +70,10 @@ def user_vectors(inputs: Path, labels: Path | None, graph: Graph) -> Vectors:
     )
 
 
+#: Last cell of a header line; anything else that is no number is a mistake in the first line.
+_HEADERS = ("label", "labels", "class", "class_id", "class_index", "category")
+
+
 def read_labels(path: Path) -> list[LabelRow]:
     """Lines of a label file; see :func:`user_vectors`."""
     try:
@@ -80,7 +84,7 @@ def read_labels(path: Path) -> list[LabelRow]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise VectorError(f"{path}: cannot be read as CSV: {error}") from error
     lines = [(number, cells) for number, cells in lines if any(cells)]
-    if lines and not all(_is_integer(cell) for cell in lines[0][1][1:]):
+    if lines and lines[0][1][-1].lower() in _HEADERS:
         lines = lines[1:]
     if not lines:
         raise VectorError(f"{path}: no labels")

@@ -23,6 +23,7 @@ def plan(ticks: str = "instructions", silicon: bool = False, repeat: int = 1) ->
         "workload": {"vectors": 2},
         "performance_vectors": 2,
         "repeat": repeat,
+        "warmup": 1,
         "quality_target": 0.5,
         "engine_flash_bytes": 100,
         "image": {
@@ -112,8 +113,42 @@ def test_repeats_of_an_emulator_are_one_sample() -> None:
     assert "1 vectors gave different counts" in other.verdict.reasons[0]
 
 
+def _weighted(vectors: int) -> list[dict[str, Any]]:
+    empty = {"event": "weighted_overhead", "ticks": 12}
+    return [empty, *({"event": "weighted", "v": v, "k": 0, "ticks": 1512} for v in range(vectors))]
+
+
+def test_weighted_counts_are_a_metric_when_every_window_has_one() -> None:
+    assert "weighted_instructions_per_inference" not in results(journal()).metrics
+    outcome = results([*journal()[:-1], *_weighted(2), journal()[-1]])
+    metric = outcome.metrics["weighted_instructions_per_inference"]
+    assert (metric.value, metric.n, metric.origin) == (1500, 2, "emulated")
+    assert outcome.metrics["instructions_per_inference"].value == 1000
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        (_weighted(1), "1 of 2 windows are not in the emulator's log (interrupted)"),
+        (
+            [{"event": "weighted_not_joined", "reason": "4 logged"}],
+            "2 of 2 windows are not in the emulator's log (4 logged)",
+        ),
+    ],
+)
+def test_weighted_counts_that_lack_windows_are_none(
+    events: list[dict[str, Any]], reason: str
+) -> None:
+    outcome = results([*journal()[:-1], *events, journal()[-1]])
+    assert "weighted_instructions_per_inference" not in outcome.metrics
+    assert outcome.verdict.status == "valid"
+    assert any(reason in str(check) for check in outcome.verdict.checks), outcome.verdict.checks
+
+
 def test_a_counter_that_may_have_wrapped_is_invalid() -> None:
-    long = {"longest_window_s": 19.9}
+    long = {"longest_window_s": 2 * 19.9}  # one warm-up, one repeat
+    enough = {"longest_window_s": 19.9}
+    assert results(journal(transfer=enough), ticks="cycles").verdict.status == "valid"
     verdict = results(journal(transfer=long), ticks="cycles").verdict
     assert verdict.status == "invalid"
     assert "wraps after 19.9 s" in verdict.reasons[0]

@@ -179,6 +179,7 @@ def test_a_csv_labels_an_array(tmp_path: Path) -> None:
         ("a.bin,4,5\n", "label 5 is not one of 4 classes"),
         ("a.bin,1,2,3\n", "neither file,label nor"),
         ("file,label\n", "no labels"),
+        ("a.bin,O\nb.bin,1\n", "neither file,label nor"),
         ("", "no labels"),
     ],
 )

@@ -46,6 +46,13 @@ class VirtualBackend(SiliconBackend):
         facts = {**prepared.facts, "instruction_counter": counter}
         return replace(prepared, notes=notes, facts=facts)
 
+    def counter_reads(self, last: int) -> list[tuple[int, int]]:
+        try:
+            reads = self._handle.control("cyccnt_reads", last=last) if self._handle else {}
+        except (BoardGone, ValueError):
+            return []
+        return [(value, weighted) for value, weighted in reads.get("reads", [])]
+
     def diagnose(self, error: HilbenchError) -> HilbenchError:
         """The core's own account of it, and the simulated board's when it saw a violation."""
         better = super().diagnose(error)

@@ -97,7 +97,7 @@ class Core:
         self._stop: Stop | None = None
         self._bad_address = 0
         self._code_dirty = True
-        self._precise_count: int | None = None
+        self._precise: tuple[int, int] | None = None
         self._fp_enabled = False
         self.fault = Fault(0)
 
@@ -173,9 +173,13 @@ class Core:
     @property
     def instructions(self) -> int:
         """Instructions executed; exact between slices and while the DWT is accessed."""
-        if self._precise_count is not None:
-            return self._precise_count
-        return self.counter.executed
+        return self.counts[0]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Instructions executed, plain and weighted; exact when :attr:`instructions` is."""
+        state = self.counter.state
+        return self._precise or (state.executed, state.weighted)
 
     # ------------------------------------------------------------ running
 
@@ -317,7 +321,7 @@ class Core:
 
     def _precise_access(self) -> Stop:
         """Execute one access to the DWT with the count exact before it."""
-        self._precise_count = self.counter.executed
+        self._precise = self.counts
         try:
             access = decode(self.read_memory(self.pc, 4) or b"")
             if access is not None:
@@ -329,7 +333,7 @@ class Core:
             finally:
                 self.uc.mem_unmap(*PRECISE_PAGE)
         finally:
-            self._precise_count = None
+            self._precise = None
 
     def _carry_out(self, access: WordAccess) -> None:
         register = CORE_REGISTERS[access.register]
@@ -343,6 +347,7 @@ class Core:
             self.set(reg.UC_ARM_REG_XPSR, after)
         self.pc = self.pc + access.bytes
         self.counter.state.executed += 1
+        self.counter.state.weighted += 1
 
     def stop_with_fault(self, fault: Fault) -> None:
         """End the slice before the current instruction with a fault; for a code hook."""

@@ -2,11 +2,14 @@
  *
  * Each time a translated block starts, the instructions in it are added: a halfword whose top five
  * bits are 0b11101, 0b11110 or 0b11111 starts a 4-byte instruction (ARMv7-M ARM A5.1), any other is
- * a 2-byte one.  The count of a block is kept in a table.  counter.py is the same in Python.
+ * a 2-byte one.  A second total weighs each instruction by the registers that it moves.  The counts
+ * of a block are kept in a table.  counter.py is the same in Python.
  *
  * The hook may stop the core *before* a block, which is then not counted. */
 #include <stddef.h>
 #include <stdint.h>
+
+#include "transfers.h"
 
 enum { HB_CACHE_ENTRIES = 1 << 14 };
 enum { HB_STOP_NONE, HB_STOP_LIMIT, HB_STOP_REQUEST, HB_STOP_INTERRUPT, HB_STOP_FP };
@@ -15,11 +18,13 @@ struct hb_entry {
     uint32_t address;
     uint16_t size;
     uint16_t instructions;
+    uint32_t weight;
     uint32_t has_fp;
 };
 
 struct hb_counter {
     uint64_t executed;       /* instructions of all blocks entered */
+    uint64_t weighted;       /* the same, each instruction by its weight */
     uint64_t limit;          /* stop before a block once this many were executed */
     uint32_t request;        /* stop before the next block */
     uint32_t irq_priority;   /* priority of the interrupt that waits; 256 = none */
@@ -56,6 +61,7 @@ static void decode(struct hb_counter *counter, void *uc, struct hb_entry *entry,
 {
     uint16_t code[0x1000];
     uint32_t count = 0;
+    uint32_t weight = 0;
     uint32_t has_fp = 0;
     size = size < sizeof code ? size : (uint32_t)sizeof code;
     if (counter->mem_read(uc, address, code, size) != 0) {
@@ -64,6 +70,7 @@ static void decode(struct hb_counter *counter, void *uc, struct hb_entry *entry,
     for (uint32_t i = 0; i < size / 2; count++) {
         const uint32_t first = code[i];
         const uint32_t second = i + 1 < size / 2 ? code[i + 1] : 0;
+        weight += hb_registers_moved(first, second, 0);
         if (first < 0xE800u) {
             i += 1;
             continue;
@@ -75,6 +82,7 @@ static void decode(struct hb_counter *counter, void *uc, struct hb_entry *entry,
     entry->address = address;
     entry->size = (uint16_t)size;
     entry->instructions = (uint16_t)count;
+    entry->weight = weight;
     entry->has_fp = has_fp;
 }
 
@@ -117,4 +125,5 @@ void hb_counter_block(void *uc, uint64_t address, uint32_t size, void *user)
     }
     counter->block_instructions = entry->instructions;
     counter->executed += entry->instructions;
+    counter->weighted += entry->weight;
 }

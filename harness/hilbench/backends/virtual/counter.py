@@ -1,8 +1,9 @@
 """Exact instruction counting by a block hook: the C helper, or the same in Python.
 
-Both count a block when it starts, by decoding its instruction lengths once, and can stop the core
-before a block.  A block that is left early (a fault, a breakpoint) is corrected by
-:meth:`Counter.left_at`.  The two give the same number; the helper is some ten times faster.
+Both count a block when it starts, by decoding it once, and can stop the core before a block.  A
+second total, ``weighted``, counts an instruction that moves several registers once per register.
+A block that is left early (a fault, a breakpoint) is corrected by :meth:`Counter.left_at`.  The two
+give the same numbers; the helper is some ten times faster.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from enum import IntEnum
 from importlib import resources
 from pathlib import Path
@@ -38,6 +40,7 @@ class State(Protocol):
     """What the hook shares with its owner; see ``struct hb_counter``."""
 
     executed: int
+    weighted: int
     limit: int
     request: int
     irq_priority: int
@@ -48,13 +51,50 @@ class State(Protocol):
     block_instructions: int
 
 
+def iterate_instructions(code: bytes) -> Iterator[tuple[int, int]]:
+    """Halfwords of each Thumb instruction, 0 for a second one that is not there (ARM A5.1)."""
+    i = 0
+    while i + 1 < len(code):
+        first = int.from_bytes(code[i : i + 2], "little")
+        if first < 0xE800:
+            yield first, 0
+            i += 2
+        else:
+            yield first, int.from_bytes(code[i + 2 : i + 4], "little")
+            i += 4
+
+
 def count_instructions(code: bytes) -> int:
     """Number of Thumb instructions in ``code`` (ARMv7-M ARM A5.1)."""
-    count = i = 0
-    while i + 1 < len(code):
-        i += 2 if int.from_bytes(code[i : i + 2], "little") < 0xE800 else 4
-        count += 1
-    return count
+    return sum(1 for _ in iterate_instructions(code))
+
+
+def weigh_instructions(code: bytes) -> int:
+    """Sum of :func:`registers_moved` over the Thumb instructions in ``code``."""
+    return sum(registers_moved(first, second) for first, second in iterate_instructions(code))
+
+
+def registers_moved(first: int, second: int) -> int:
+    """Weight of an instruction: registers that it moves to or from memory at once, else 1.
+
+    One per core register (LDM, STM, PUSH, POP, LDRD, STRD) and per S or D register (VLDM, VSTM,
+    VPUSH, VPOP): about the time that the transfers take.  See ``transfers.h``, which this equals.
+    """
+    pc = first & 0xF == 15
+    moved = 1
+    if first & 0xF600 == 0xB400:
+        moved = (first & 0x1FF).bit_count()
+    elif first & 0xF000 == 0xC000:
+        moved = (first & 0xFF).bit_count()
+    elif not pc and first & 0xFE40 == 0xE800:
+        moved = second.bit_count()
+    elif first & 0xFE40 == 0xE840 and first & 0x0120:
+        moved = 1 if pc and first & 0x20 else 2
+    elif not pc and first & 0xFE00 == 0xEC00 and (second >> 9) & 7 == 5:
+        puw = (first >> 6 & 6) | (first >> 5 & 1)
+        if puw in (2, 3, 5):
+            moved = (second & 0xFF) >> 1 if second & 0x100 else second & 0xFF
+    return max(moved, 1)
 
 
 def has_fp(code: bytes) -> bool:
@@ -127,6 +167,7 @@ class Counter:
             return
         code = bytes(self._uc.mem_read(state.block_address, state.block_size))
         state.executed -= count_instructions(code[offset:])
+        state.weighted -= weigh_instructions(code[offset:])
         state.block_instructions = 0
 
 
@@ -134,10 +175,11 @@ class _PythonHook:
     """The state and the hook, without a compiler."""
 
     def __init__(self, uc: Any) -> None:
-        self.executed = self.limit = self.request = self.fp_disabled = self.reason = 0
+        self.executed = self.weighted = 0
+        self.limit = self.request = self.fp_disabled = self.reason = 0
         self.irq_priority = NO_INTERRUPT
         self.block_address = self.block_size = self.block_instructions = 0
-        self._cache: dict[tuple[int, int], tuple[int, bool]] = {}
+        self._cache: dict[tuple[int, int], tuple[int, int, bool]] = {}
         self.clear_cache = self._cache.clear
         uc.hook_add(UC_HOOK_BLOCK, self._block)
 
@@ -145,7 +187,11 @@ class _PythonHook:
         entry = self._cache.get((address, size))
         if entry is None:
             code = bytes(uc.mem_read(address, size))
-            entry = self._cache[address, size] = count_instructions(code), has_fp(code)
+            entry = self._cache[address, size] = (
+                count_instructions(code),
+                weigh_instructions(code),
+                has_fp(code),
+            )
         self.block_address = address
         self.block_size = size
         if self.request:
@@ -154,11 +200,12 @@ class _PythonHook:
             self.reason = StopReason.INTERRUPT
         elif self.executed >= self.limit:
             self.reason = StopReason.LIMIT
-        elif self.fp_disabled and entry[1]:
+        elif self.fp_disabled and entry[2]:
             self.reason = StopReason.FP_DISABLED
         else:
             self.block_instructions = entry[0]
             self.executed += entry[0]
+            self.weighted += entry[1]
             return
         self.block_instructions = 0
         uc.emu_stop()
@@ -176,6 +223,7 @@ class _HelperState(ctypes.Structure):
 
     _fields_ = (
         ("executed", ctypes.c_uint64),
+        ("weighted", ctypes.c_uint64),
         ("limit", ctypes.c_uint64),
         ("request", ctypes.c_uint32),
         ("irq_priority", ctypes.c_uint32),
@@ -237,22 +285,26 @@ def load_helper() -> ctypes.CDLL | None:
     compiler = shutil.which("cc")
     if compiler is None or os.environ.get("HILBENCH_COUNTER") == "python":
         return None
-    source = resources.files(__package__).joinpath("counter.c").read_bytes()
+    package = resources.files(__package__)
+    sources = {name: package.joinpath(name).read_bytes() for name in ("transfers.h", "counter.c")}
+    digest = hashlib.sha256(b"".join(sources.values())).hexdigest()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hilbench"
-    library = cache / f"counter-{hashlib.sha256(source).hexdigest()[:16]}.so"
+    library = cache / f"counter-{digest[:16]}.so"
     try:
         if not library.exists():
             cache.mkdir(parents=True, exist_ok=True)
-            _compile(compiler, source, library)
+            _compile(compiler, sources, library)
         return ctypes.CDLL(str(library))
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _compile(compiler: str, source: bytes, library: Path) -> None:
+def _compile(compiler: str, sources: dict[str, bytes], library: Path) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        c_file, built = Path(folder) / "counter.c", Path(folder) / "counter.so"
-        c_file.write_bytes(source)
+        for name, text in sources.items():
+            (Path(folder) / name).write_bytes(text)
+        built = Path(folder) / "counter.so"
+        c_file = Path(folder) / "counter.c"
         command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(built), str(c_file)]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
         built.replace(library)

@@ -19,6 +19,7 @@ uart_to_host           duplicate_at: positions; mute_after: n; delay_s; seed}
 port_gone_after        n: the serial port disappears after n bytes to the host
 clock_factor           simulated seconds per second: 0.9 is a crystal that is 10 % slow.  Only the
                        time base changes: the link works, and the clock check has to see it
+hse_absent             true: the ST-LINK gives no clock, HSE never gets ready
 caches_off             true: CCR.IC and CCR.DC stay 0
 hard_fault             {address, count}: the instruction there is undefined from the n-th time on
 bus_error_after        n: the n-th peripheral access from now ends in an (imprecise) bus error
@@ -35,7 +36,7 @@ from hilbench.backends.virtual.peripherals.flash import RDP_LEVEL_0, RDP_LEVEL_2
 
 _NAMES = """probe_absent usb_lost_after usb_lost_at_page usb_timeout old_probe_firmware chip_id
 readout_protection held_in_reset stuck_low stuck_high flash_busy flash_error_at uart_to_device
-uart_to_host port_gone_after clock_factor caches_off hard_fault bus_error_after"""
+uart_to_host port_gone_after clock_factor hse_absent caches_off hard_fault bus_error_after"""
 KEYS = frozenset(_NAMES.split())
 RDP_BYTES = {0: RDP_LEVEL_0, 1: 0x55, 2: RDP_LEVEL_2}
 

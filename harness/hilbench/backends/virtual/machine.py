@@ -107,7 +107,7 @@ class Machine:
             bus, self.time, exceptions, lambda: self.clocks.hclk_hz, self._look_again
         )
         self.adc = Adc(bus, self.time, self.clocks.apb2_hz)
-        self.cycles = CycleCounter(bus, lambda: core.instructions)
+        self.cycles = CycleCounter(bus, lambda: core.counts)
         self.usart = Usart(
             bus,
             self.time,
@@ -143,6 +143,7 @@ class Machine:
             wire.set_faults(wire_faults)
         self.usart.gone_after = f.get("port_gone_after")
         self.system.caches_stay_off = bool(f.get("caches_off", False))
+        self.clocks.hse_absent = bool(f.get("hse_absent", False))
         self.held_in_reset = bool(f.get("held_in_reset", False))
         if "chip_id" in f:
             self.bus.on_read("DBGMCU_IDCODE", lambda: fault_table.number(f["chip_id"]))

@@ -164,6 +164,9 @@ class Server:
             return self.info()
         if command == "violations":
             return {"violations": [violation.as_dict() for violation in machine.violations]}
+        if command == "cyccnt_reads":
+            reads = machine.cycles.reads
+            return {"reads": list(reads)[-int(arguments["last"]) :]}
         if command == "inject":
             machine.apply_faults(arguments["faults"])
             return {}

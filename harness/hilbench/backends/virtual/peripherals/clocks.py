@@ -41,6 +41,7 @@ class Clocks:
         self._on_since: dict[str, float] = {"HSI": -1.0}
         self.hclk_hz = float(HSI_HZ)
         self._reset_flags = 0
+        self.hse_absent = False
         bus.on_read("RCC_CR", self._read_cr)
         bus.on_write("RCC_CR", self._write_cr)
         bus.on_read("RCC_CFGR", self._read_cfgr)
@@ -76,6 +77,8 @@ class Clocks:
 
     def _ready(self, name: str) -> bool:
         since = self._on_since.get(name)
+        if name == "HSE" and self.hse_absent:
+            return False
         return since is not None and self._time.now_s >= since + READY_S[name]
 
     # ------------------------------------------------------------ oscillators and PLL

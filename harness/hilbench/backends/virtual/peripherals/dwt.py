@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from hilbench.backends.virtual.bus import Bus
@@ -9,6 +10,8 @@ from hilbench.backends.virtual.bus import Bus
 TRCENA, CYCCNTENA = 1 << 24, 1 << 0
 LAR_KEY = 0xC5AC_CE55
 DBG_SLEEP = 1 << 0
+#: CYCCNT reads that are kept: many times those of a default run.
+KEPT_READS = 1 << 17
 
 
 class CycleCounter:
@@ -16,13 +19,20 @@ class CycleCounter:
 
     Parameters
     ----------
-    instructions : callable
-        Instructions executed since power-on, exact at the time of the access.
+    counts : callable
+        Instructions executed since power-on, plain and weighted, exact at the time of the access.
+
+    Attributes
+    ----------
+    reads : deque of (int, int)
+        What the core read from CYCCNT, and the weighted count modulo 2**32 at that moment; the
+        oldest are dropped.  No register gives the weighted count: real boards have none.
     """
 
-    def __init__(self, bus: Bus, instructions: Callable[[], int]) -> None:
-        self._bus, self._instructions = bus, instructions
-        bus.on_read("DWT_CYCCNT", self.value)
+    def __init__(self, bus: Bus, counts: Callable[[], tuple[int, int]]) -> None:
+        self._bus, self._counts = bus, counts
+        self.reads: deque[tuple[int, int]] = deque(maxlen=KEPT_READS)
+        bus.on_read("DWT_CYCCNT", self._read)
         bus.on_write("DWT_CYCCNT", self._set)
         bus.on_write("DWT_CTRL", self._write_control)
         bus.on_read("DWT_LSR", lambda: 1 | (2 if self._locked else 0))
@@ -38,7 +48,14 @@ class CycleCounter:
         self._start: float | None = None
 
     def _total(self) -> float:
-        return self._instructions() + int(self._idle)
+        return self._counts()[0] + int(self._idle)
+
+    def _read(self) -> int:
+        value = self.value()
+        if not self._bus.debugger:
+            weighted = self._counts()[1] + int(self._idle)
+            self.reads.append((value, weighted & 0xFFFF_FFFF))
+        return value
 
     def value(self) -> int:
         """CYCCNT."""
