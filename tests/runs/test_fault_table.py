@@ -390,7 +390,8 @@ def test_signals_leave_a_resumable_run_and_no_process(
     tmp_path: Path, sign: signal.Signals, delay_s: float
 ) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "hilbench", *RUN, "--out", str(tmp_path / "out")],
+        # long enough that it still runs at the last of these times
+        [sys.executable, "-m", "hilbench", *RUN, "--repeat", "50", "--out", str(tmp_path / "out")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
