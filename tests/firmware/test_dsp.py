@@ -59,7 +59,10 @@ def layer_crcs(line: Line, image: bytes, feeds: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize(
+    "board",
+    [b if b == "mps2-an386" else pytest.param(b, marks=pytest.mark.slow) for b in BOARDS],
+)
 def test_the_kernels_are_exact(board: str) -> None:
     with running(board) as target:
         target.line.ask(p.Hello(), p.HelloReply)

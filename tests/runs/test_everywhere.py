@@ -21,6 +21,11 @@ QEMU_BOARDS = {
     "rv32-virt": ("qemu-system-riscv32", "qemu-system-misc"),
 }
 BOARDS = ["nucleo-f746", *QEMU_BOARDS]
+#: One simulated and one emulated board in every run of the suite, the others in the slow part.
+QUICK = ("nucleo-f746", "mps2-an386")
+EACH_BOARD = [
+    board if board in QUICK else pytest.param(board, marks=pytest.mark.slow) for board in BOARDS
+]
 
 pytestmark = pytest.mark.emulated
 
@@ -41,7 +46,7 @@ def run(board: str, tmp_path: Path, *arguments: str | Path) -> dict:
     return outcome.json
 
 
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", EACH_BOARD)
 @pytest.mark.parametrize("scheme", ["w8a8", "f32"])
 def test_digits(board: str, scheme: str, tmp_path: Path) -> None:
     """All 450 vectors and both modes; the expected outputs are the reference interpreter's."""
@@ -65,7 +70,7 @@ def test_digits(board: str, scheme: str, tmp_path: Path) -> None:
     assert outputs.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", EACH_BOARD)
 @pytest.mark.parametrize("model", ["kws_int8", "ic_int8"])
 def test_shared_models_equal_tflm(board: str, model: str, tmp_path: Path) -> None:
     """The recorded inputs give the recorded outputs of TensorFlow Lite Micro."""
@@ -126,6 +131,7 @@ def test_virtual_counts_equal_qemus_to_the_last_instruction(model: str, tmp_path
     assert counts[0] == counts[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_layer_equals_the_reference(board: str, tmp_path: Path) -> None:
     """The rehearsal of an acceptance run: every layer's CRC, the link's rates, 1,000 repeats."""

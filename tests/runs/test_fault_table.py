@@ -124,7 +124,9 @@ def recover(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("direction", ["uart_to_host", "uart_to_device"])
-@pytest.mark.parametrize("kind", ["drop", "corrupt", "duplicate"])
+@pytest.mark.parametrize(
+    "kind", ["drop", *(pytest.param(k, marks=pytest.mark.slow) for k in ("corrupt", "duplicate"))]
+)
 def test_bad_line_is_survived_and_counted(kind: str, direction: str, tmp_path: Path) -> None:
     outcome = run(
         tmp_path,
@@ -385,7 +387,10 @@ def test_disk_full_keeps_what_was_recorded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("delay_s", [1.0, 2.5, 4.5])
+@pytest.mark.parametrize(
+    "delay_s",
+    [pytest.param(1.0, marks=pytest.mark.slow), 2.5, pytest.param(4.5, marks=pytest.mark.slow)],
+)
 def test_signals_leave_a_resumable_run_and_no_process(
     tmp_path: Path, sign: signal.Signals, delay_s: float
 ) -> None:
