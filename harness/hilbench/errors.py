@@ -12,7 +12,6 @@ decided by *when* the first cause struck (DESIGN: the first cause wins):
 
 from __future__ import annotations
 
-EXIT_OK = 0
 EXIT_BUG = 70
 
 #: code -> (name, meaning, JUnit outcome); docs/exit-codes.md is generated from it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hilbench.bench.recorded import Recorded, read_events
+from hilbench.boards.model import count_ticks
 from hilbench.errors import BundleError
 from hilbench.records import Facts, Metric, Sample, Verdict, VerdictBuilder, Window
 from hilbench.schema.protocol import CounterKind
@@ -216,8 +216,7 @@ class ResultsBuilder:
         return float(self._recorded.events["attested"]["hello"]["core_clock_hz"])
 
     def _count(self, ticks: int) -> int:
-        ratio = self._plan["ticks_to_instructions"]
-        return math.ceil(ticks * ratio[0] / ratio[1]) if ratio else ticks
+        return count_ticks(ticks, self._plan["ticks_to_instructions"])
 
     def _statics(self) -> None:
         hello = self._recorded.events["attested"]["hello"]

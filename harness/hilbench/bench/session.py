@@ -25,7 +25,7 @@ from hilbench.device.client import LinkMode
 from hilbench.device.stream import unpack_result
 from hilbench.errors import AttestationError, ClockMismatch, DeviceError, HilbenchError, Interrupted
 from hilbench.schema import protocol as p
-from hilbench.store import BundleWriter
+from hilbench.store import BundleWriter, array_bytes
 
 CLOCK_CHECK_S = 1.0
 CLOCK_TOLERANCE = 0.02
@@ -334,20 +334,13 @@ def _judge_clock(seen_hz: float, claimed_hz: int) -> None:
 
 def new_bundle(plan: Plan, host_time: float) -> BundleWriter:
     """Create the bundle of a plan: plan, model and vectors are in it before anything is touched."""
-    import io
-
-    def array(value: np.ndarray[Any, Any]) -> bytes:
-        buffer = io.BytesIO()
-        np.save(buffer, value, allow_pickle=False)
-        return buffer.getvalue()
-
     inputs = {
         "model.tflite": plan.model_file,
-        "inputs.npy": array(plan.vectors),
-        "expected.npy": array(plan.expected),
+        "inputs.npy": array_bytes(plan.vectors),
+        "expected.npy": array_bytes(plan.expected),
     }
     if plan.workload.labels is not None:
-        inputs["labels.npy"] = array(plan.workload.labels)
+        inputs["labels.npy"] = array_bytes(plan.workload.labels)
     name = f"{plan.board.id}-{plan.spec.name}-{plan.graph.scheme}"
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(host_time))
     return BundleWriter.create(

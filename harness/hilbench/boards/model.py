@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,11 @@ class ProbeSpec:
     pack: str | None = None
 
 
+def count_ticks(ticks: int, ratio: Sequence[int] | None) -> int:
+    """Cycles unchanged (no ratio), or instructions: ceil(ticks * numerator / denominator)."""
+    return ticks if ratio is None else math.ceil(ticks * ratio[0] / ratio[1])
+
+
 @dataclass(frozen=True)
 class BackendSpec:
     """One way to execute a board's firmware, with the two facts that it declares.
@@ -95,11 +101,8 @@ class BackendSpec:
     icount_shift: int = 0
 
     def count(self, ticks: int) -> int:
-        """Ticks as what the facts say they are: cycles unchanged, or instructions."""
-        if self.ticks_to_instructions is None:
-            return ticks
-        numerator, denominator = self.ticks_to_instructions
-        return math.ceil(ticks * numerator / denominator)
+        """Ticks as what the facts say they are; see :func:`count_ticks`."""
+        return count_ticks(ticks, self.ticks_to_instructions)
 
 
 @dataclass(frozen=True)

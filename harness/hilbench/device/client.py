@@ -53,7 +53,6 @@ class Device:
         self.hello: p.HelloReply | None = None
         self._symbol = symbol or (lambda address: "")
         self._seq = int(time.monotonic() * 1000) & 0xFF
-        self.booted = False
 
     # ------------------------------------------------------------ requests
 
@@ -114,15 +113,13 @@ class Device:
         """Look at a frame that nobody asked for: a fault or a restart ends the run."""
         if frame.type == p.Fault.ID:
             raise self._fault(self.parse(frame, p.Fault))
-        if frame.type == p.Boot.ID:
-            if self.hello is not None:
-                boot = self.parse(frame, p.Boot)
-                cause = p.ResetCause(boot.reset_cause).name if boot.reset_cause < 6 else "?"
-                raise TargetLost(
-                    f"the device restarted in mid-run (reset cause: {cause})",
-                    hint="what was recorded is kept; check the supply, then `hilbench resume`",
-                )
-            self.booted = True
+        if frame.type == p.Boot.ID and self.hello is not None:
+            boot = self.parse(frame, p.Boot)
+            cause = p.ResetCause(boot.reset_cause).name if boot.reset_cause < 6 else "?"
+            raise TargetLost(
+                f"the device restarted in mid-run (reset cause: {cause})",
+                hint="what was recorded is kept; check the supply, then `hilbench resume`",
+            )
 
     def _fault(self, fault: p.Fault) -> TargetFault:
         def place(address: int) -> str:

@@ -2,6 +2,14 @@
 
 from hilbench.store.bundle import Bundle, list_bundles, open_bundle
 from hilbench.store.journal import Journal, read_journal
-from hilbench.store.writer import BundleWriter
+from hilbench.store.writer import BundleWriter, array_bytes
 
-__all__ = ["Bundle", "BundleWriter", "Journal", "list_bundles", "open_bundle", "read_journal"]
+__all__ = [
+    "Bundle",
+    "BundleWriter",
+    "Journal",
+    "array_bytes",
+    "list_bundles",
+    "open_bundle",
+    "read_journal",
+]

@@ -22,6 +22,13 @@ def to_json_bytes(value: Any) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
+def array_bytes(array: np.ndarray[Any, Any]) -> bytes:
+    """The array as a ``.npy`` file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
 class BundleWriter:
     """Writes one bundle.  Use :meth:`create` for a new run, :meth:`reopen` to resume one."""
 
@@ -67,9 +74,7 @@ class BundleWriter:
         write_atomically(self.folder / name, data)
 
     def write_array(self, name: str, array: np.ndarray[Any, Any]) -> None:
-        buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=False)
-        self.write(name, buffer.getvalue())
+        self.write(name, array_bytes(array))
 
     def write_json(self, name: str, value: Any) -> None:
         self.write(name, to_json_bytes(value))

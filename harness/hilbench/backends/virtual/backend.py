@@ -9,15 +9,12 @@ from typing import Any
 
 from hilbench.backends.base import Prepared, Progress
 from hilbench.backends.silicon import SiliconBackend
-from hilbench.backends.virtual.board import BoardConfig, BoardHandle, start
+from hilbench.backends.virtual.board import FAULTS_VARIABLE, BoardConfig, BoardHandle, start
 from hilbench.backends.virtual.usb import plug, unplug
 from hilbench.backends.virtual.wire import BoardGone
 from hilbench.boards import BackendSpec, Board
 from hilbench.boards.firmware import Firmware
 from hilbench.errors import HilbenchError, UsageError
-
-#: Faults for the simulated board to have, as JSON: for tests and demonstrations.
-FAULTS = "HILBENCH_VIRTUAL_FAULTS"
 
 
 class VirtualBackend(SiliconBackend):
@@ -84,11 +81,11 @@ class VirtualBackend(SiliconBackend):
 
 
 def _faults() -> dict[str, Any]:
-    text = os.environ.get(FAULTS, "")
+    text = os.environ.get(FAULTS_VARIABLE, "")
     try:
         value = json.loads(text or "{}")
     except ValueError as error:
-        raise UsageError(f"${FAULTS} is no JSON: {error}") from error
+        raise UsageError(f"${FAULTS_VARIABLE} is no JSON: {error}") from error
     if not isinstance(value, dict):
-        raise UsageError(f"${FAULTS} must be a JSON object")
+        raise UsageError(f"${FAULTS_VARIABLE} must be a JSON object")
     return value

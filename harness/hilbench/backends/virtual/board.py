@@ -27,6 +27,7 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
 DEFAULT_UID = "48494C42454E4348F7460001"
 _started = itertools.count()
+#: Faults for the simulated board to have, as JSON: for tests and demonstrations.
 FAULTS_VARIABLE = "HILBENCH_VIRTUAL_FAULTS"
 
 
@@ -64,12 +65,6 @@ class BoardConfig:
 def _unused_serial() -> str:
     """24 hexadecimal digits, as an ST-LINK/V2-1 has: process and running number."""
     return f"0669FF48494C{os.getpid():08X}{next(_started) & 0xFFFF:04X}"
-
-
-def faults_from_environment() -> dict[str, Any]:
-    """Faults as JSON in HILBENCH_VIRTUAL_FAULTS; empty when it is not set."""
-    faults: dict[str, Any] = json.loads(os.environ.get(FAULTS_VARIABLE) or "{}")
-    return faults
 
 
 class BoardHandle:
