@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define HB_IMAGE_VERSION 2u
-#define HB_IMAGE_SCHEMA_HASH 0x5968769Cu
+#define HB_IMAGE_VERSION 3u
+#define HB_IMAGE_SCHEMA_HASH 0x2738AC00u
 #define HB_IMAGE_MAGIC 1296646728u /* "HBIM" in memory. */
 #define HB_IMAGE_NO_TENSOR 65535u /* Tensor index: absent. */
 #define HB_IMAGE_ALIGNMENT 16u /* Of the image, of constant data, of arena tensors; bytes. */
@@ -20,12 +20,27 @@ enum hb_dtype {
     HB_DTYPE_INT16 = 2,
     HB_DTYPE_INT32 = 3,
     HB_DTYPE_FLOAT32 = 4,
+    HB_DTYPE_UINT8 = 5, /* Data of quantize and dequantize only. */
+    HB_DTYPE_INT64 = 6, /* Bias of int16 data only. */
+    HB_DTYPE_INT4 = 7, /* Constant weights: two elements a byte, the first in the low half; an odd last one leaves a half 0. */
+    HB_DTYPE_FLOAT16 = 8, /* Constant weights: IEEE 754 binary16. */
+    HB_DTYPE_FLOAT8 = 9, /* Constant weights: E4M3 as in Micikevicius et al., "FP8 formats for deep learning", 2022: 448 is the largest, no infinities. */
 };
 
 /* Where a tensor lives. */
 enum hb_storage {
     HB_STORAGE_ARENA = 0, /* offset counts from the arena's first byte. */
     HB_STORAGE_CONSTANT = 1, /* offset counts from the image's first byte. */
+    HB_STORAGE_STATE = 2, /* In the arena, as storage arena, and kept from one inference to the next; operators with flag init give it its first value. */
+    HB_STORAGE_HUFFMAN = 3, /* Constant weights, coded (models/huffman.py); offset counts from the image's first byte, bytes is the size when decoded. */
+};
+
+/* Bits of op.flags. */
+enum hb_op_flag {
+    HB_OP_FLAG_INIT = 1, /* Executed when the state is reset, not in an inference; such operators come first. */
+    HB_OP_FLAG_CONTINUES = 2, /* The next operator belongs to the same operator of the model: no layer ends here. */
+    HB_OP_FLAG_DYNAMIC_SYMMETRIC = 4, /* Float data, int8 weights: rows of the data are quantized to int8 on the fly, zero point 0. */
+    HB_OP_FLAG_DYNAMIC_ASYMMETRIC = 8, /* As dynamic_symmetric, with a zero point per row. */
 };
 
 /* Which kernel executes an operator, and how its constants are laid out for it. */
@@ -33,18 +48,34 @@ enum hb_kernel {
     HB_KERNEL_CANONICAL = 0, /* TensorFlow Lite's layout; the best kernel for it. */
     HB_KERNEL_REFERENCE = 1, /* TensorFlow Lite's layout; the reference kernel. */
     HB_KERNEL_DSP = 2, /* int8, Armv7E-M's DSP extension.  Slot 1 of weighted operators holds a stream, int32[blocks, words] (models/dsp.py); slots 2 to 5 are absent. */
+    HB_KERNEL_MVE = 3, /* int8, Armv8.1-M's M-profile vector extension (models/mve.py). */
+    HB_KERNEL_THUMB1 = 4, /* int8, Armv6-M (models/thumb1.py). */
+    HB_KERNEL_RV32 = 5, /* int8, RV32IM (models/rv32.py). */
 };
 
 /* Operators.  The inputs' slots are given; absent ones hold no_tensor. */
 enum hb_opcode {
-    HB_OPCODE_CONV_2D = 1, /* 0 data NHWC, 1 weights OHWI, 2 bias int32[O] or float32[O] or absent, 3 multiplier int32[O], 4 shift int32[O] (3, 4: int8 only).  Parameters: conv. */
+    HB_OPCODE_CONV_2D = 1, /* 0 data NHWC, 1 weights OHWI, 2 bias int32[O], int64[O] (int16 data) or float32[O] or absent, 3 multiplier int32[O], 4 shift int32[O] (3, 4: integer data only).  Float data with int8, int4 or float8 weights: 3 scales float32[O].  Weights of another type than the data, or coded, are ordered by output channel (depthwise: [C*multiplier,H,W,1]).  Parameters: conv. */
     HB_OPCODE_DEPTHWISE_CONV_2D = 2, /* As conv_2d, weights [1,H,W,C*multiplier].  Parameters: conv. */
     HB_OPCODE_FULLY_CONNECTED = 3, /* 0 data, 1 weights [O,I], 2 bias or absent, 3 multiplier int32[O], 4 shift int32[O] (int8 only; the packer repeats a per-tensor pair O times).  Data is read as [batch, I], batch = elements / I.  Parameters: conv (offsets and activation range only). */
     HB_OPCODE_AVERAGE_POOL_2D = 4, /* 0 data.  Parameters: pool.  int8: rounded half away from zero over the positions inside the input. */
     HB_OPCODE_MAX_POOL_2D = 5, /* 0 data.  Parameters: pool. */
     HB_OPCODE_SOFTMAX = 6, /* 0 data, over the last dimension.  Parameters: softmax. */
     HB_OPCODE_RESHAPE = 7, /* 0 data, same number of bytes; a copy unless both share their place.  No parameters. */
-    HB_OPCODE_ADD = 8, /* 0, 1 data of the same shape.  Parameters: add. */
+    HB_OPCODE_ADD = 8, /* 0, 1 data, each dimension the output's or 1.  Parameters: add. */
+    HB_OPCODE_SUB = 9, /* 0 minus 1, as add.  Parameters: add. */
+    HB_OPCODE_MUL = 10, /* 0, 1 data as of add.  Parameters: mul. */
+    HB_OPCODE_TRANSPOSE_CONV = 11, /* Slots as conv_2d; every input is spread over the outputs.  Parameters: conv; padding is what is cut from the output. */
+    HB_OPCODE_MEAN = 12, /* 0 data.  Parameters: mean. */
+    HB_OPCODE_MOVE = 13, /* 0 data: copies elements between strided boxes; slices, concatenation, padding, transposition.  Parameters: move. */
+    HB_OPCODE_FILL = 14, /* No inputs.  Sets every element.  Parameters: fill. */
+    HB_OPCODE_LOOKUP = 15, /* 0 data int8, 1 table of 256 elements of the output's type, entry q + 128 for input q: any function of one int8. */
+    HB_OPCODE_UNARY = 16, /* 0 data, int16 or float32.  Parameters: unary. */
+    HB_OPCODE_QUANTIZE = 17, /* 0 data: to another type or quantization.  Parameters: quantize. */
+    HB_OPCODE_DEQUANTIZE = 18, /* 0 data, to float32.  Parameters: quantize. */
+    HB_OPCODE_RESIZE_NEAREST = 19, /* 0 data NHWC.  Parameters: resize. */
+    HB_OPCODE_LSTM = 20, /* Unidirectional sequence.  Parameters: lstm. */
+    HB_OPCODE_SVDF = 21, /* Parameters: svdf. */
 };
 
 #ifndef HB_WIRE_ACCESS
@@ -199,7 +230,7 @@ struct hb_image_op {
     uint16_t variant; /* Enum kernel. */
     uint16_t inputs[6]; /* Tensor indices, no_tensor = absent. */
     uint16_t output; /* Tensor index. */
-    uint16_t reserved; /* 0. */
+    uint16_t flags; /* Enum op_flag. */
     uint32_t params_offset; /* Parameters of this opcode; 0 when it has none. */
     uint32_t params_bytes; /* Exactly the record's size. */
     uint32_t scratch_offset; /* In the arena, a multiple of 16. */
@@ -211,7 +242,7 @@ HB_MAY_IGNORE static inline size_t hb_image_op_encode(uint8_t *out, const struct
     hb_put_u16(out + 2, m->variant);
     for (size_t i = 0; i < 6u; i++) hb_put_u16(out + 4 + 2u * i, m->inputs[i]);
     hb_put_u16(out + 16, m->output);
-    hb_put_u16(out + 18, m->reserved);
+    hb_put_u16(out + 18, m->flags);
     hb_put_u32(out + 20, m->params_offset);
     hb_put_u32(out + 24, m->params_bytes);
     hb_put_u32(out + 28, m->scratch_offset);
@@ -225,7 +256,7 @@ HB_MUST_USE static inline int hb_image_op_decode(const uint8_t *in, size_t bytes
     m->variant = hb_get_u16(in + 2);
     for (size_t i = 0; i < 6u; i++) m->inputs[i] = hb_get_u16(in + 4 + 2u * i);
     m->output = hb_get_u16(in + 16);
-    m->reserved = hb_get_u16(in + 18);
+    m->flags = hb_get_u16(in + 18);
     m->params_offset = hb_get_u32(in + 20);
     m->params_bytes = hb_get_u32(in + 24);
     m->scratch_offset = hb_get_u32(in + 28);
@@ -365,7 +396,7 @@ HB_MUST_USE static inline int hb_image_softmax_decode(const uint8_t *in, size_t 
 /* Parameters of add. */
 #define HB_IMAGE_ADD_BYTES 56u
 struct hb_image_add {
-    int32_t input1_offset; /* Minus the zero point; -127 to 128. */
+    int32_t input1_offset; /* Minus the zero point; -127 to 128, 0 for int16. */
     int32_t input2_offset; /* Minus the zero point. */
     int32_t output_offset; /* Zero point. */
     int32_t left_shift; /* 20 for int8. */

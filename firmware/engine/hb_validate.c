@@ -3,7 +3,7 @@
 
 /* The CRC covers everything after the first four header fields. */
 #define CRC_START 16u
-/* Version 1 is version 2 without kernel dsp: fields that it reserved are 0 (image.toml). */
+/* Earlier versions read the same under this one: what they reserved is 0 (image.toml). */
 #define OLDEST_VERSION 1u
 
 static bool in_range(uint32_t offset, uint64_t bytes, uint32_t first, uint32_t end) {
@@ -148,7 +148,7 @@ static bool check_places(const struct hb_engine *engine, const struct hb_image_o
 
 static bool check_op_bounds(const struct hb_engine *engine, const struct hb_image_op *op) {
     const struct hb_image_header *h = &engine->header;
-    if (op->output >= h->tensor_count || op->reserved != 0u) return false;
+    if (op->output >= h->tensor_count || op->flags != 0u) return false;
     for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
         if (op->inputs[i] != HB_IMAGE_NO_TENSOR && op->inputs[i] >= h->tensor_count) return false;
     }

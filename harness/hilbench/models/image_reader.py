@@ -12,7 +12,7 @@ from hilbench.errors import ModelError
 from hilbench.models.packer import CRC_START
 from hilbench.schema import image
 
-#: Version 1 is version 2 without kernel dsp: what it reserved reads as 0.
+#: Earlier versions read the same under this one: what they reserved is 0.
 OLDEST_VERSION = 1
 _KINDS = {
     image.Dtype.INT8: "<i1",

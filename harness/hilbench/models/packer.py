@@ -223,7 +223,7 @@ class _Writer:
             variant=kernel,
             inputs=(slots[0], slots[1], slots[2], slots[3], slots[4], slots[5]),
             output=self.index(step.output),
-            reserved=0,
+            flags=0,
             params_offset=0,
             params_bytes=len(params),
             scratch_offset=scratch_offset,

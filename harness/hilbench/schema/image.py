@@ -12,8 +12,8 @@ from hilbench.errors import SchemaError
 #: A field may be called bytes; the type needs another name inside its class.
 Bytes = bytes
 
-VERSION = 2
-SCHEMA_HASH = 0x5968769C
+VERSION = 3
+SCHEMA_HASH = 0x2738AC00
 MAGIC = 1296646728
 NO_TENSOR = 65535
 ALIGNMENT = 16
@@ -35,6 +35,11 @@ class Dtype(IntEnum):
     INT16 = 2
     INT32 = 3
     FLOAT32 = 4
+    UINT8 = 5
+    INT64 = 6
+    INT4 = 7
+    FLOAT16 = 8
+    FLOAT8 = 9
 
 
 class Storage(IntEnum):
@@ -42,6 +47,17 @@ class Storage(IntEnum):
 
     ARENA = 0
     CONSTANT = 1
+    STATE = 2
+    HUFFMAN = 3
+
+
+class OpFlag(IntEnum):
+    """Bits of op.flags."""
+
+    INIT = 1
+    CONTINUES = 2
+    DYNAMIC_SYMMETRIC = 4
+    DYNAMIC_ASYMMETRIC = 8
 
 
 class Kernel(IntEnum):
@@ -50,6 +66,9 @@ class Kernel(IntEnum):
     CANONICAL = 0
     REFERENCE = 1
     DSP = 2
+    MVE = 3
+    THUMB1 = 4
+    RV32 = 5
 
 
 class Opcode(IntEnum):
@@ -63,6 +82,19 @@ class Opcode(IntEnum):
     SOFTMAX = 6
     RESHAPE = 7
     ADD = 8
+    SUB = 9
+    MUL = 10
+    TRANSPOSE_CONV = 11
+    MEAN = 12
+    MOVE = 13
+    FILL = 14
+    LOOKUP = 15
+    UNARY = 16
+    QUANTIZE = 17
+    DEQUANTIZE = 18
+    RESIZE_NEAREST = 19
+    LSTM = 20
+    SVDF = 21
 
 
 @dataclass(frozen=True)
@@ -171,7 +203,7 @@ class Op:
     variant: int
     inputs: tuple[int, int, int, int, int, int]
     output: int
-    reserved: int
+    flags: int
     params_offset: int
     params_bytes: int
     scratch_offset: int
@@ -180,7 +212,7 @@ class Op:
     def pack(self) -> Bytes:
         """Bytes on the wire; raises SchemaError when a value does not fit its field."""
         try:
-            head = self.STRUCT.pack(self.opcode, self.variant, *self.inputs, self.output, self.reserved, self.params_offset, self.params_bytes, self.scratch_offset, self.scratch_bytes)
+            head = self.STRUCT.pack(self.opcode, self.variant, *self.inputs, self.output, self.flags, self.params_offset, self.params_bytes, self.scratch_offset, self.scratch_bytes)
         except (struct.error, UnicodeEncodeError) as error:
             raise SchemaError(f"op: {error}") from error
         return head
@@ -196,7 +228,7 @@ class Op:
             variant=values[1],
             inputs=tuple(values[2 : 8]),
             output=values[8],
-            reserved=values[9],
+            flags=values[9],
             params_offset=values[10],
             params_bytes=values[11],
             scratch_offset=values[12],

@@ -85,7 +85,7 @@ def test_packing_is_deterministic() -> None:
 @pytest.mark.parametrize("at", [0, 4, 8, 12, 40, 200, -1])
 def test_a_damaged_image_is_not_read(at: int) -> None:
     content = bytearray(models.pack(digits()).data)
-    content[at] ^= 1
+    content[at] ^= 8
     with pytest.raises(ModelError):
         read_image(bytes(content))
 
