@@ -131,12 +131,7 @@ def build(sources: Path, plant: Plant) -> Path:
     path.write_text(original.replace(plant.old, plant.new))
     out = sources.parent / "planted"
     try:
-        arguments = [
-            "mps2-an386",
-            f"PREBUILT={out}",
-            "KERNEL_LEVEL=-O1",
-            f"PYTHON={sys.executable}",
-        ]
+        settings = [f"PREBUILT={out}", "KERNEL_LEVEL=-O1", f"PYTHON={sys.executable}"]
         (out / "mps2-an386").mkdir(parents=True, exist_ok=True)
         subprocess.run(
             ["make", "-s", "-j2", "-C", str(sources), "mps2-an386", *settings], check=True
