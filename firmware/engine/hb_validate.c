@@ -12,7 +12,8 @@ static bool in_range(uint32_t offset, uint64_t bytes, uint32_t first, uint32_t e
 
 static uint32_t element_bytes(uint8_t dtype) {
     switch (dtype) {
-    case HB_DTYPE_INT8: return 1;
+    case HB_DTYPE_INT8:
+    case HB_DTYPE_UINT8: return 1;
     case HB_DTYPE_INT16: return 2;
     case HB_DTYPE_INT32:
     case HB_DTYPE_FLOAT32: return 4;
@@ -77,12 +78,13 @@ static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
     for (uint32_t axis = 0; axis < HB_IMAGE_MAX_RANK; axis++) {
         if (t.dims[axis] == 0u) return false;
         if (axis < HB_IMAGE_MAX_RANK - t.rank && t.dims[axis] != 1u) return false;
-        bytes *= t.dims[axis]; /* below 2^32 before, so below 2^64 now */
-        if (bytes > UINT32_MAX) return false;
+        bytes *= t.dims[axis]; /* below 2^31 before, so below 2^63 now */
+        if (bytes > INT32_MAX) return false;
     }
     if (bytes == 0u || bytes != t.bytes || t.offset % HB_IMAGE_ALIGNMENT != 0u) return false;
     switch (t.storage) {
-    case HB_STORAGE_ARENA: return in_range(t.offset, bytes, 0, engine->header.arena_bytes);
+    case HB_STORAGE_ARENA:
+    case HB_STORAGE_STATE: return in_range(t.offset, bytes, 0, engine->header.arena_bytes);
     case HB_STORAGE_CONSTANT:
         return in_range(t.offset, bytes, engine->data_start, engine->header.image_bytes);
     default: return false;
@@ -107,14 +109,21 @@ static bool overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) 
     return a < b + b_bytes && b < a + a_bytes; /* both already lie inside the arena */
 }
 
-/* Whether the output may lie where input `slot` lies: reshape and add on exactly the same bytes;
+/* Whether the output may lie where input `slot` lies: reshape, and operators that read one element
+ * of each input for one of the output, on exactly the same bytes;
  * convolutions of kernel dsp from the same byte on, when hb_validate_dsp() agrees. */
 static bool may_share(const struct hb_image_op *op, uint32_t slot,
                       const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
     if (in->offset != out->offset) return false;
     switch (op->opcode) {
     case HB_OPCODE_RESHAPE:
-    case HB_OPCODE_ADD: return in->bytes == out->bytes;
+    case HB_OPCODE_ADD:
+    case HB_OPCODE_SUB:
+    case HB_OPCODE_MUL:
+    case HB_OPCODE_LOOKUP:
+    case HB_OPCODE_UNARY:
+    case HB_OPCODE_QUANTIZE:
+    case HB_OPCODE_DEQUANTIZE: return in->bytes == out->bytes;
     case HB_OPCODE_CONV_2D:
     case HB_OPCODE_DEPTHWISE_CONV_2D:
         return op->variant == HB_KERNEL_DSP && slot == 0u && in->bytes >= out->bytes;
@@ -125,7 +134,7 @@ static bool may_share(const struct hb_image_op *op, uint32_t slot,
 /* Writing the output must not destroy what the operator still reads. */
 static bool check_places(const struct hb_engine *engine, const struct hb_image_op *op) {
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
-    if (out.storage != HB_STORAGE_ARENA) return false;
+    if (out.storage == HB_STORAGE_CONSTANT) return false;
     if (op->scratch_bytes > 0u &&
         overlap(op->scratch_offset, op->scratch_bytes, out.offset, out.bytes)) {
         return false;
@@ -133,7 +142,7 @@ static bool check_places(const struct hb_engine *engine, const struct hb_image_o
     for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
         if (op->inputs[i] == HB_IMAGE_NO_TENSOR) continue;
         const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[i]);
-        if (in.storage != HB_STORAGE_ARENA) continue;
+        if (in.storage == HB_STORAGE_CONSTANT) continue;
         if (op->scratch_bytes > 0u &&
             overlap(op->scratch_offset, op->scratch_bytes, in.offset, in.bytes)) {
             return false;
@@ -148,7 +157,7 @@ static bool check_places(const struct hb_engine *engine, const struct hb_image_o
 
 static bool check_op_bounds(const struct hb_engine *engine, const struct hb_image_op *op) {
     const struct hb_image_header *h = &engine->header;
-    if (op->output >= h->tensor_count || op->flags != 0u) return false;
+    if (op->output >= h->tensor_count) return false;
     for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
         if (op->inputs[i] != HB_IMAGE_NO_TENSOR && op->inputs[i] >= h->tensor_count) return false;
     }
@@ -165,11 +174,23 @@ static bool check_op_bounds(const struct hb_engine *engine, const struct hb_imag
     return check_places(engine, op);
 }
 
+/* Operators that set the state come first; a layer does not go on behind the last operator. */
+static bool check_flags(struct hb_engine *engine, const struct hb_image_op *op, uint32_t index) {
+    if (op->flags == HB_OP_FLAG_INIT) {
+        if (engine->init_count != index || index + 1u == engine->header.op_count) return false;
+        engine->init_count++;
+        return hb_tensor_at(engine, op->output).storage == HB_STORAGE_STATE;
+    }
+    return op->flags == 0u ||
+           (op->flags == HB_OP_FLAG_CONTINUES && index + 1u < engine->header.op_count);
+}
+
 enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *image,
                                      uint32_t image_capacity, uint8_t *arena,
                                      uint32_t arena_capacity, uint32_t *detail) {
     engine->image = image;
     engine->arena = arena;
+    engine->init_count = 0;
     const enum hb_engine_status status =
         check_header(engine, image_capacity, arena_capacity, detail);
     if (status != HB_ENGINE_OK) return status;
@@ -191,7 +212,7 @@ enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *im
         *detail = HB_RECORD_OP + i;
         if (!check_op_bounds(engine, &op)) return HB_ENGINE_BOUNDS;
         *detail = i;
-        if (!hb_validate_op(engine, &op)) return HB_ENGINE_OP;
+        if (!check_flags(engine, &op, i) || !hb_validate_op(engine, &op)) return HB_ENGINE_OP;
     }
     *detail = 0;
     return HB_ENGINE_OK;

@@ -8,10 +8,57 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.quantization import Activation
+from hilbench.models.options import (
+    AddOptions,
+    CallOnceOptions,
+    ConcatenationOptions,
+    ConvOptions,
+    FullyConnectedOptions,
+    LeakyReluOptions,
+    LstmOptions,
+    MeanOptions,
+    NoOptions,
+    Options,
+    PoolOptions,
+    ReshapeOptions,
+    ResizeOptions,
+    SoftmaxOptions,
+    SplitOptions,
+    SqueezeOptions,
+    StridedSliceOptions,
+    SvdfOptions,
+    VariableOptions,
+)
+
+__all__ = [
+    "ELEMENT_BYTES",
+    "AddOptions",
+    "CallOnceOptions",
+    "ConcatenationOptions",
+    "ConvOptions",
+    "FullyConnectedOptions",
+    "Graph",
+    "LeakyReluOptions",
+    "LstmOptions",
+    "MeanOptions",
+    "NoOptions",
+    "Operator",
+    "Options",
+    "PoolOptions",
+    "ReshapeOptions",
+    "ResizeOptions",
+    "SoftmaxOptions",
+    "SplitOptions",
+    "SqueezeOptions",
+    "StridedSliceOptions",
+    "SvdfOptions",
+    "Tensor",
+    "VariableOptions",
+    "is_weighted",
+]
 
 #: Bytes of an element, for the types that the engine knows.
-ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4, "float32": 4}
+ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4, "float32": 4, "uint8": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +79,10 @@ class Tensor:
     quantized_dimension : int
     data : ndarray or None
         Constant data in ``shape``; None = computed or fed.
+    is_variable : bool
+        Kept from one inference to the next (the operator may carry the name of the variable).
+    initial : ndarray or None
+        A variable's first value; None = its zero point.
     """
 
     name: str
@@ -41,6 +92,8 @@ class Tensor:
     zero_points: tuple[int, ...] = ()
     quantized_dimension: int = 0
     data: NDArray[np.generic] | None = None
+    is_variable: bool = False
+    initial: NDArray[np.generic] | None = None
 
     @property
     def elements(self) -> int:
@@ -61,65 +114,6 @@ class Tensor:
     def zero_point(self) -> int:
         """The zero point of the whole tensor; 0 = not quantized, or per channel."""
         return self.zero_points[0] if len(self.zero_points) == 1 else 0
-
-
-@dataclass(frozen=True)
-class ConvOptions:
-    """Options of CONV_2D and DEPTHWISE_CONV_2D."""
-
-    same_padding: bool
-    stride_h: int = 1
-    stride_w: int = 1
-    dilation_h: int = 1
-    dilation_w: int = 1
-    depth_multiplier: int = 1
-    activation: Activation = Activation.NONE
-
-
-@dataclass(frozen=True)
-class FullyConnectedOptions:
-    """Options of FULLY_CONNECTED."""
-
-    activation: Activation = Activation.NONE
-    keep_num_dims: bool = False
-
-
-@dataclass(frozen=True)
-class PoolOptions:
-    """Options of AVERAGE_POOL_2D and MAX_POOL_2D."""
-
-    same_padding: bool
-    filter_h: int
-    filter_w: int
-    stride_h: int = 1
-    stride_w: int = 1
-    activation: Activation = Activation.NONE
-
-
-@dataclass(frozen=True)
-class SoftmaxOptions:
-    """Options of SOFTMAX."""
-
-    beta: float = 1.0
-
-
-@dataclass(frozen=True)
-class AddOptions:
-    """Options of ADD."""
-
-    activation: Activation = Activation.NONE
-
-
-@dataclass(frozen=True)
-class ReshapeOptions:
-    """Options of RESHAPE: the new shape, empty when a tensor gives it."""
-
-    new_shape: tuple[int, ...] = ()
-
-
-Options = (
-    ConvOptions | FullyConnectedOptions | PoolOptions | SoftmaxOptions | AddOptions | ReshapeOptions
-)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,18 @@ from hilbench.quantization import (
 from hilbench.schema import image
 
 Int32 = NDArray[np.int32]
-Params = image.Conv | image.Pool | image.Softmax | image.Add
+Params = (
+    image.Conv
+    | image.Pool
+    | image.Softmax
+    | image.Add
+    | image.Mul
+    | image.Mean
+    | image.Move
+    | image.Fill
+    | image.Unary
+    | image.Quantize
+)
 
 #: Bias scale may differ from input scale x weight scale by this share of the output's scale,
 #: as TensorFlow Lite's GetQuantizedConvolutionMultipler allows.
@@ -30,20 +41,28 @@ MAX_PRODUCTS = 65536
 MAX_LEFT_SHIFT = 30
 #: Multiply-accumulates of one operator: far beyond what a microcontroller does.
 MAX_MACS = 1 << 32
+#: Values that say a shape, axes or sizes.
+MAX_INTEGERS = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operator, checked and with its parameters.
+    """What the engine executes: an operator of the model, or a part of one.
 
     Attributes
     ----------
+    index : int
+        Operator of the graph; the last step with this index ends its layer.
     opcode : image.Opcode
     inputs : tuple of int
         Tensor indices of the graph, -1 = absent; data first, then weights and bias.
     output : int
     params : record of the image, or None
     multiplier, shift : ndarray of int32, shape (output channels,), or None
+    tables : tuple of ndarray
+        Constants in the slots behind all others.
+    is_init : bool
+        Executed when the state is reset, not in an inference.
     """
 
     index: int
@@ -53,6 +72,8 @@ class Step:
     params: Params | None = None
     multiplier: Int32 | None = None
     shift: Int32 | None = None
+    tables: tuple[NDArray[np.generic], ...] = ()
+    is_init: bool = False
 
 
 class OperatorView:
@@ -63,10 +84,22 @@ class OperatorView:
         self.operator = operator
         self.label = f"operator {index} ({operator.opcode})"
         self.tensors = [graph.tensors[i] if i != -1 else None for i in operator.inputs]
-        if len(operator.outputs) != 1:
+        self.outputs = [graph.tensors[i] for i in operator.outputs]
+        if operator.opcode in ("CALL_ONCE", "ASSIGN_VARIABLE"):
+            self._no_outputs()
+            return
+        if len(operator.outputs) != 1 and operator.opcode not in ("SPLIT", "SPLIT_V"):
             raise ModelError(f"{self.label} has {len(operator.outputs)} outputs")
-        self.output = graph.tensors[operator.outputs[0]]
-        check_data_type(self.label, self.output)
+        if not self.outputs:
+            raise ModelError(f"{self.label} has no output")
+        self.output = self.outputs[0]
+        if operator.opcode not in ("QUANTIZE", "VAR_HANDLE"):
+            for output in self.outputs:
+                check_data_type(self.label, output)
+
+    def _no_outputs(self) -> None:
+        if self.outputs:
+            raise ModelError(f"{self.label} has {len(self.outputs)} outputs")
 
     def fail(self, what: str) -> ModelError:
         """A ModelError that names the operator."""
@@ -74,7 +107,7 @@ class OperatorView:
 
     def data(self, slot: int = 0) -> Tensor:
         """Activation input ``slot``, of the output's type."""
-        tensor = self._present(slot)
+        tensor = self.present(slot)
         check_data_type(self.label, tensor)
         if tensor.dtype != self.output.dtype:
             raise UnsupportedOp(
@@ -85,7 +118,7 @@ class OperatorView:
 
     def weights(self, rank: int, channel_dimension: int) -> Tensor:
         """Constant weights of the data's type, quantized symmetrically."""
-        tensor = self._present(1)
+        tensor = self.present(1)
         if self.output.dtype == "float32" and tensor.dtype in ("int8", "uint8", "int4"):
             raise UnsupportedOp(
                 f"{self.label}: weights '{tensor.name}' are {tensor.dtype} but the activations "
@@ -206,13 +239,41 @@ class OperatorView:
         inputs: tuple[int, ...],
         params: Params | None = None,
         rescale: tuple[Int32, Int32] | None = None,
+        tables: tuple[NDArray[np.generic], ...] = (),
+        output: int | None = None,
     ) -> Step:
-        """The result."""
+        """The result; ``output`` is that of the operator when not given."""
         multiplier, shift = rescale if rescale is not None else (None, None)
-        output = self.operator.outputs[0]
-        return Step(self.index, opcode, inputs, output, params, multiplier, shift)
+        to = self.operator.outputs[0] if output is None else output
+        return Step(self.index, opcode, inputs, to, params, multiplier, shift, tables)
 
-    def _present(self, slot: int) -> Tensor:
+    def supports(self, *dtypes: str) -> None:
+        """The operator's kernels know these types of its output."""
+        if self.output.dtype not in dtypes:
+            raise UnsupportedOp(
+                f"{self.label}: tensor '{self.output.name}' is {self.output.dtype}; "
+                f"{', '.join(dtypes)} are supported"
+            )
+
+    def integers(self, slot: int) -> tuple[int, ...]:
+        """Values of a constant int32 or int64 input: a shape, axes, paddings."""
+        tensor = self.present(slot)
+        if tensor.data is None or tensor.dtype not in ("int32", "int64"):
+            raise UnsupportedOp(
+                f"{self.label}: input '{tensor.name}' must be a constant of int32 or int64"
+            )
+        if tensor.elements > MAX_INTEGERS:
+            raise self.fail(f"input '{tensor.name}' has {tensor.elements} values")
+        return tuple(int(value) for value in tensor.data.ravel())
+
+    def axis(self, value: int, rank: int) -> int:
+        """A dimension, counted from the end when negative."""
+        if not -rank <= value < rank:
+            raise self.fail(f"axis {value} of {rank} dimensions")
+        return value % rank
+
+    def present(self, slot: int) -> Tensor:
+        """The tensor in an input slot that must not be empty, whatever its type."""
         tensor = self.tensors[slot] if slot < len(self.tensors) else None
         if tensor is None:
             raise self.fail(f"input {slot} is missing")

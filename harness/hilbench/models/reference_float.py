@@ -9,29 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.models.float_math import exp
 from hilbench.models.lowering import Step
 from hilbench.models.windows import Window, patches, taps
 from hilbench.schema import image
 
 Float = NDArray[np.float32]
 f32 = np.float32
-
-#: exp: argument below which the result is 0; log2(e); ln 2 in two parts; Cephes' expf polynomial.
-EXP_UNDERFLOW = f32(-87.0)
-LOG2_E = f32(1.44269504)
-LN2_HIGH = f32(0.693359375)
-LN2_LOW = f32(-2.12194440e-4)
-EXP_POLYNOMIAL = tuple(
-    f32(c)
-    for c in (
-        1.9875691500e-4,
-        1.3981999507e-3,
-        8.3334519073e-3,
-        4.1665795894e-2,
-        1.6666665459e-1,
-        5.0000001201e-1,
-    )
-)
 
 
 def conv_2d(
@@ -77,7 +61,7 @@ def average_pool_2d(step: Step, x: Float, out_hw: tuple[int, int]) -> Float:
     for _, _, tap in taps(x, window):
         total += tap
     count = window.counts(x.shape[1:3]).astype(f32)[None, :, :, None]
-    return _clamp(total / count, step.params.act_min_f, step.params.act_max_f)
+    return clamp(total / count, step.params.act_min_f, step.params.act_max_f)
 
 
 def max_pool_2d(step: Step, x: Float, out_hw: tuple[int, int]) -> Float:
@@ -87,7 +71,7 @@ def max_pool_2d(step: Step, x: Float, out_hw: tuple[int, int]) -> Float:
     best = np.full((x.shape[0], *out_hw, x.shape[3]), -np.inf, f32)
     for _, _, tap in taps(x, window, fill=-np.inf):
         best = np.where(tap > best, tap, best)
-    return _clamp(best, step.params.act_min_f, step.params.act_max_f)
+    return clamp(best, step.params.act_min_f, step.params.act_max_f)
 
 
 def softmax(step: Step, x: Float) -> Float:
@@ -104,29 +88,6 @@ def softmax(step: Step, x: Float) -> Float:
     return terms / total[..., None]
 
 
-def add(step: Step, x: Float, y: Float) -> Float:
-    """Element-wise sum."""
-    assert isinstance(step.params, image.Add)
-    return _clamp(x + y, step.params.act_min_f, step.params.act_max_f)
-
-
-def exp(x: Float) -> Float:
-    """``exp`` of values <= 0, within 2 ulp; below -87 it is 0.
-
-    Argument reduction and polynomial are those of the Cephes library's ``expf``.
-    """
-    clipped = np.maximum(x, EXP_UNDERFLOW)
-    n = np.trunc(clipped * LOG2_E - f32(0.5))
-    r = clipped - n * LN2_HIGH
-    r = r - n * LN2_LOW
-    polynomial = np.full_like(r, EXP_POLYNOMIAL[0])
-    for coefficient in EXP_POLYNOMIAL[1:]:
-        polynomial = polynomial * r + coefficient
-    value = (polynomial * (r * r) + r) + f32(1.0)
-    scaled: Float = np.ldexp(value, n.astype(np.int32))
-    return np.where(x >= EXP_UNDERFLOW, scaled, f32(0.0))
-
-
 def _ordered_product(rows: Float, weights: Float) -> Float:
     """rows (P, K) times weights (O, K), summed over K in order."""
     total = np.zeros((rows.shape[0], weights.shape[0]), f32)
@@ -138,10 +99,10 @@ def _ordered_product(rows: Float, weights: Float) -> Float:
 
 def _finish(params: image.Conv, total: Float, bias: Float | None) -> Float:
     biased = total if bias is None else total + bias
-    return _clamp(biased, params.act_min_f, params.act_max_f)
+    return clamp(biased, params.act_min_f, params.act_max_f)
 
 
-def _clamp(x: Float, low: float, high: float) -> Float:
+def clamp(x: Float, low: float, high: float) -> Float:
     """As C compares: -0.0 is not below 0.0."""
     raised = np.where(x < f32(low), f32(low), x)
     return np.where(raised > f32(high), f32(high), raised)

@@ -6,6 +6,7 @@ TensorFlow Lite's quantization specification and gemmlowp's fixed-point design n
 to the ``tflite-micro`` interpreter, byte for byte.
 """
 
+from hilbench.quantization import lookup
 from hilbench.quantization.fixed_point import (
     multiply_by_quantized_multiplier,
     rounding_right_shift,
@@ -13,6 +14,7 @@ from hilbench.quantization.fixed_point import (
     wrap_int32,
 )
 from hilbench.quantization.parameters import (
+    FLT_MAX,
     Activation,
     activation_range_float,
     activation_range_int,
@@ -23,9 +25,11 @@ from hilbench.quantization.parameters import (
 from hilbench.quantization.softmax import softmax_int8
 
 __all__ = [
+    "FLT_MAX",
     "Activation",
     "activation_range_float",
     "activation_range_int",
+    "lookup",
     "multiply_by_quantized_multiplier",
     "quantize_multiplier",
     "quantize_multipliers",
