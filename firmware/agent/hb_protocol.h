@@ -848,7 +848,7 @@ HB_MUST_USE static inline int hb_result_decode(const uint8_t *in, size_t bytes, 
 #define HB_LAYER_BYTES 20u
 struct hb_layer {
     uint32_t vector; /* Position in the run, from 0. */
-    uint16_t op; /* Operator index in the image. */
+    uint16_t op; /* Layer, counted from 0: operators of the model that the device executes (image.toml, opcode). */
     uint16_t reserved; /* 0. */
     uint32_t crc; /* CRC-32 of the operator's output tensor. */
     uint64_t ticks; /* Ticks of the operator, overhead included. */

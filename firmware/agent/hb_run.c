@@ -63,8 +63,10 @@ static void append_result(struct hb_agent *agent, const struct hb_result *result
     }
 }
 
+/* Every vector starts from the reset state, so that neither order nor repetition matters. */
 static void load_inputs(struct hb_agent *agent) {
     uint32_t skip = 0;
+    hb_engine_reset(&agent->engine);
     for (uint32_t i = 0; i < agent->engine.header.input_count; i++) {
         const struct hb_span input = hb_engine_input(&agent->engine, i);
         hb_in_copy(&agent->in, skip, input.data, input.bytes);
@@ -174,10 +176,11 @@ struct layers_context {
     struct hb_agent *agent;
     uint32_t vector;
     uint32_t interrupts;
+    uint16_t layer;
     uint64_t ticks;
 };
 
-/* Closes the window of operator `op` and opens that of the next. */
+/* Closes the window of the layer that operator `op` ends, and opens that of the next. */
 static bool layer_hook(void *context, uint32_t op) {
     struct layers_context *layers = context;
     struct hb_agent *agent = layers->agent;
@@ -188,7 +191,7 @@ static bool layer_hook(void *context, uint32_t op) {
     if (hb_out_room(&agent->out) < bytes && !fall_silent(agent)) return false;
     const struct hb_span output = hb_engine_op_output(&agent->engine, op);
     const struct hb_layer layer = {.vector = layers->vector,
-                                   .op = (uint16_t)op,
+                                   .op = layers->layer++,
                                    .crc = hb_crc32(0, output.data, output.bytes),
                                    .ticks = ticks};
     uint8_t body[HB_LAYER_BYTES];

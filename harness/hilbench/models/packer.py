@@ -7,12 +7,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hilbench.errors import ImageTooLarge
 from hilbench.models import cost, dsp, rows
 from hilbench.models.graph import Graph, Tensor, constant_bytes
-from hilbench.models.lowering import Step, lower
-from hilbench.models.operator_view import Float32, Int32
+from hilbench.models.lowering import Step, layers, lower
+from hilbench.models.operator_view import Float32
 from hilbench.models.plan import align, plan
 from hilbench.schema import image
 
@@ -22,7 +23,7 @@ CRC_START = 16
 
 @dataclass(frozen=True)
 class OpReport:
-    """One operator, for reports: its name, kernel (``canonical``, ...), cost and output."""
+    """One layer, for reports: its operator, kernel (``canonical``, ...), cost and output."""
 
     name: str
     kernel: str
@@ -47,6 +48,7 @@ class Image:
     arena_bytes, vector_bytes, output_bytes : int
         Arena needed; all inputs, all outputs together.
     ops : tuple of OpReport
+        One per layer: operators of the model that the device executes.
     model_digest : str
         SHA-256 of the .tflite file, hex.
     """
@@ -99,9 +101,9 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
     )
     writer = _Writer(graph)
     ops = [
-        writer.operator(step, kernel, p, offset, align(size))
-        for step, kernel, p, offset, size in zip(
-            steps, kernels, packed, layout.scratch_offsets, scratch, strict=True
+        writer.operator(step, kernel, p, offset, align(size), flags)
+        for step, kernel, p, offset, size, flags in zip(
+            steps, kernels, packed, layout.scratch_offsets, scratch, _flags(steps), strict=True
         )
     ]
     io = [writer.index(i) for i in (*graph.input_indices, *graph.output_indices)]
@@ -112,10 +114,7 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
         arena_bytes=layout.arena_bytes,
         vector_bytes=graph.vector_bytes,
         output_bytes=graph.output_bytes,
-        ops=tuple(
-            _report(graph, step, kernel, layout.offsets)
-            for step, kernel in zip(steps, kernels, strict=True)
-        ),
+        ops=_reports(graph, steps, kernels, layout.offsets),
         model_digest=graph.digest,
     )
 
@@ -159,18 +158,41 @@ def check_fit(
         )
 
 
-def _report(graph: Graph, step: Step, kernel: image.Kernel, offsets: dict[int, int]) -> OpReport:
-    output = graph.tensors[step.output]
-    return OpReport(
-        name=graph.operators[step.index].opcode,
-        kernel=kernel.name.lower(),
-        macs=cost.macs(graph, step),
-        weight_bytes=cost.weight_bytes(graph, step),
-        output=output.name,
-        output_shape=output.shape,
-        output_offset=offsets[step.output],
-        output_bytes=output.bytes,
-    )
+def _flags(steps: tuple[Step, ...]) -> list[int]:
+    """Flags of each step: all but the last of a layer continue."""
+    ends = {id(step) for step in layers(steps)}
+    flags = []
+    for step in steps:
+        if step.is_init:
+            flags.append(int(image.OpFlag.INIT))
+        else:
+            continues = 0 if id(step) in ends else int(image.OpFlag.CONTINUES)
+            flags.append(step.flags | continues)
+    return flags
+
+
+def _reports(
+    graph: Graph, steps: tuple[Step, ...], kernels: list[image.Kernel], offsets: dict[int, int]
+) -> tuple[OpReport, ...]:
+    """One report per layer, the costs of its steps summed."""
+    kernel_of = {id(step): kernel for step, kernel in zip(steps, kernels, strict=True)}
+    reports = []
+    for end in layers(steps):
+        parts = [step for step in steps if step.index == end.index and not step.is_init]
+        output = graph.tensors[end.output]
+        reports.append(
+            OpReport(
+                name=graph.operators[end.index].opcode,
+                kernel=kernel_of[id(end)].name.lower(),
+                macs=sum(cost.macs(graph, step) for step in parts),
+                weight_bytes=sum(cost.weight_bytes(graph, step) for step in parts),
+                output=output.name,
+                output_shape=output.shape,
+                output_offset=offsets[end.output],
+                output_bytes=output.bytes,
+            )
+        )
+    return tuple(reports)
 
 
 class _Writer:
@@ -190,11 +212,11 @@ class _Writer:
             self.tensors.append((self.graph.tensors[graph_index], graph_index))
         return self._number[graph_index]
 
-    def table(self, name: str, values: Int32 | None) -> int:
-        """Image index of a new int32 constant; None becomes no_tensor."""
+    def table(self, name: str, values: NDArray[np.generic] | None) -> int:
+        """Image index of a new constant; None becomes no_tensor."""
         if values is None:
             return image.NO_TENSOR
-        return self.constant(Tensor(name, values.shape, "int32", data=values))
+        return self.constant(Tensor(name, values.shape, values.dtype.name, data=values))
 
     def constant(self, tensor: Tensor) -> int:
         """Image index of a new constant."""
@@ -208,6 +230,7 @@ class _Writer:
         packed: dsp.Packed | None,
         scratch_offset: int,
         scratch_bytes: int,
+        flags: int,
     ) -> tuple[image.Op, bytes]:
         """Record (its params_offset still 0) and parameter bytes of a step."""
         if packed is None:
@@ -220,6 +243,7 @@ class _Writer:
                 slots.append(self.table("shift", step.shift))
             if step.scales is not None:
                 slots.append(self.constant(_scales(step.scales)))
+            slots += [self.table("table", table) for table in step.tables]
             record_of_params = step.params
         else:
             slots = [self.index(i) for i in step.inputs[: packed.data_inputs]]
@@ -236,7 +260,7 @@ class _Writer:
             variant=kernel,
             inputs=(slots[0], slots[1], slots[2], slots[3], slots[4], slots[5]),
             output=self.index(step.output),
-            flags=step.flags,
+            flags=flags,
             params_offset=0,
             params_bytes=len(params),
             scratch_offset=scratch_offset,
