@@ -48,6 +48,10 @@ struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct
 
 static void run_conv(const struct hb_engine *engine, const struct hb_image_op *op,
                      const struct hb_image_tensor *in) {
+    if (hb_is_by_rows(engine, op)) {
+        hb_run_by_rows(engine, op);
+        return;
+    }
     const struct hb_conv_args args = hb_conv_args_of(engine, op);
     const bool is_float = in->dtype == HB_DTYPE_FLOAT32;
 #ifdef HB_KERNELS_DSP
@@ -92,6 +96,10 @@ struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine
 
 static void run_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op,
                                 const struct hb_image_tensor *in) {
+    if (hb_is_by_rows(engine, op)) {
+        hb_run_by_rows(engine, op);
+        return;
+    }
     const struct hb_fully_connected_args args = hb_fully_connected_args_of(engine, op);
 #ifdef HB_KERNELS_DSP
     if (op->variant == HB_KERNEL_DSP) {
@@ -209,11 +217,13 @@ void hb_engine_reset(const struct hb_engine *engine) {
 }
 
 bool hb_engine_invoke(const struct hb_engine *engine, hb_engine_hook hook, void *context) {
+    uint32_t layer = 0;
     for (uint32_t i = engine->init_count; i < engine->header.op_count; i++) {
         const struct hb_image_op op = hb_op_at(engine, i);
         run_op(engine, &op);
         if ((op.flags & HB_OP_FLAG_CONTINUES) != 0u) continue;
-        if (hook != NULL && !hook(context, i)) return false;
+        if (hook != NULL && !hook(context, layer, i)) return false;
+        layer++;
     }
     return true;
 }

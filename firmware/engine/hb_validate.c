@@ -6,17 +6,26 @@
 /* Earlier versions read the same under this one: what they reserved is 0 (image.toml). */
 #define OLDEST_VERSION 1u
 
+/* Sizes in bytes, of elements of 64 bits too, fit 32 bits. */
+#define MAX_ELEMENTS (UINT32_C(1) << 28)
+
+#define DYNAMIC_FLAGS ((uint32_t)(HB_OP_FLAG_DYNAMIC_SYMMETRIC | HB_OP_FLAG_DYNAMIC_ASYMMETRIC))
+
 static bool in_range(uint32_t offset, uint64_t bytes, uint32_t first, uint32_t end) {
     return offset >= first && offset <= end && bytes <= end - offset;
 }
 
-static uint32_t element_bytes(uint8_t dtype) {
+static uint32_t element_bits(uint8_t dtype) {
     switch (dtype) {
+    case HB_DTYPE_INT4: return 4;
     case HB_DTYPE_INT8:
-    case HB_DTYPE_UINT8: return 1;
-    case HB_DTYPE_INT16: return 2;
+    case HB_DTYPE_UINT8:
+    case HB_DTYPE_FLOAT8: return 8;
+    case HB_DTYPE_INT16:
+    case HB_DTYPE_FLOAT16: return 16;
     case HB_DTYPE_INT32:
-    case HB_DTYPE_FLOAT32: return 4;
+    case HB_DTYPE_FLOAT32: return 32;
+    case HB_DTYPE_INT64: return 64;
     default: return 0;
     }
 }
@@ -74,13 +83,14 @@ static bool check_tables(struct hb_engine *engine) {
 static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
     const struct hb_image_tensor t = hb_tensor_at(engine, index);
     if (t.rank < 1u || t.rank > HB_IMAGE_MAX_RANK || t.reserved != 0u) return false;
-    uint64_t bytes = element_bytes(t.dtype);
+    uint64_t elements = 1;
     for (uint32_t axis = 0; axis < HB_IMAGE_MAX_RANK; axis++) {
         if (t.dims[axis] == 0u) return false;
         if (axis < HB_IMAGE_MAX_RANK - t.rank && t.dims[axis] != 1u) return false;
-        bytes *= t.dims[axis]; /* below 2^31 before, so below 2^63 now */
-        if (bytes > INT32_MAX) return false;
+        elements *= t.dims[axis]; /* below 2^28 before, so below 2^60 now */
+        if (elements > MAX_ELEMENTS) return false;
     }
+    const uint64_t bytes = (elements * element_bits(t.dtype) + 7u) / 8u;
     if (bytes == 0u || bytes != t.bytes || t.offset % HB_IMAGE_ALIGNMENT != 0u) return false;
     switch (t.storage) {
     case HB_STORAGE_ARENA:
@@ -176,13 +186,15 @@ static bool check_op_bounds(const struct hb_engine *engine, const struct hb_imag
 
 /* Operators that set the state come first; a layer does not go on behind the last operator. */
 static bool check_flags(struct hb_engine *engine, const struct hb_image_op *op, uint32_t index) {
-    if (op->flags == HB_OP_FLAG_INIT) {
+    const uint32_t place = op->flags & ~DYNAMIC_FLAGS;
+    if (place == HB_OP_FLAG_INIT) {
         if (engine->init_count != index || index + 1u == engine->header.op_count) return false;
         engine->init_count++;
         return hb_tensor_at(engine, op->output).storage == HB_STORAGE_STATE;
     }
-    return op->flags == 0u ||
-           (op->flags == HB_OP_FLAG_CONTINUES && index + 1u < engine->header.op_count);
+    if (place == HB_OP_FLAG_CONTINUES) return index + 1u < engine->header.op_count;
+    engine->layer_count++;
+    return place == 0u;
 }
 
 enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *image,
@@ -191,6 +203,7 @@ enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *im
     engine->image = image;
     engine->arena = arena;
     engine->init_count = 0;
+    engine->layer_count = 0;
     const enum hb_engine_status status =
         check_header(engine, image_capacity, arena_capacity, detail);
     if (status != HB_ENGINE_OK) return status;

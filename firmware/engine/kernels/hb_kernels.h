@@ -21,6 +21,8 @@ struct hb_conv_args {
     int32_t out_h, out_w, out_c;
     int32_t filter_h, filter_w;
     struct hb_image_conv params;
+    bool is_conv;        /* by rows: conv_2d */
+    bool bias_is_narrow; /* int16 data: a 32-bit bias */
 };
 
 struct hb_fully_connected_args {
@@ -60,6 +62,15 @@ struct hb_add_args {
     struct hb_image_add params;
 };
 
+struct hb_expand_args {
+    const uint8_t *coded; /* bits, the most significant one first */
+    uint32_t coded_bytes;
+    const uint8_t *table; /* code lengths of 256 symbols, two to a byte */
+    uint8_t *output;
+    uint32_t bytes;
+};
+
+void hb_expand_ref(const struct hb_expand_args *args);
 void hb_conv_2d_s8xs8_ref(const struct hb_conv_args *args);
 void hb_conv_2d_f32xf32_ref(const struct hb_conv_args *args);
 void hb_depthwise_conv_2d_s8xs8_ref(const struct hb_conv_args *args);

@@ -26,6 +26,7 @@ class FullyConnectedOptions:
 
     activation: Activation = Activation.NONE
     keep_num_dims: bool = False
+    asymmetric_quantize_inputs: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ImageTooLarge
-from hilbench.models import cost, dsp
-from hilbench.models.graph import ELEMENT_BYTES, Graph, Tensor
+from hilbench.models import cost, dsp, rows
+from hilbench.models.graph import Graph, Tensor, constant_bytes
 from hilbench.models.lowering import Step, layers, lower
+from hilbench.models.operator_view import Float32
 from hilbench.models.plan import align, plan
 from hilbench.schema import image
 
-_DTYPES = {
-    "int8": image.Dtype.INT8,
-    "int16": image.Dtype.INT16,
-    "int32": image.Dtype.INT32,
-    "float32": image.Dtype.FLOAT32,
-    "uint8": image.Dtype.UINT8,
-}
 #: The header's CRC covers everything from here on.
 CRC_START = 16
 
@@ -95,17 +89,21 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
     packed = [dsp.pack_step(graph, step) if use_dsp else None for step in steps]
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
     kernels = [canonical if p is None else image.Kernel.DSP for p in packed]
+    scratch = [
+        p.scratch_bytes if p is not None else _scratch_bytes(graph, step)
+        for step, p in zip(steps, packed, strict=True)
+    ]
     layout = plan(
         graph,
         steps,
-        [0 if p is None else p.scratch_bytes for p in packed],
+        scratch,
         [p is not None and p.in_place for p in packed],
     )
     writer = _Writer(graph)
     ops = [
-        writer.operator(step, kernel, p, offset, flags)
-        for step, kernel, p, offset, flags in zip(
-            steps, kernels, packed, layout.scratch_offsets, _flags(steps), strict=True
+        writer.operator(step, kernel, p, offset, align(size), flags)
+        for step, kernel, p, offset, size, flags in zip(
+            steps, kernels, packed, layout.scratch_offsets, scratch, _flags(steps), strict=True
         )
     ]
     io = [writer.index(i) for i in (*graph.input_indices, *graph.output_indices)]
@@ -165,10 +163,8 @@ def _flags(steps: tuple[Step, ...]) -> list[int]:
     ends = {id(step) for step in layers(steps)}
     flags = []
     for step in steps:
-        if step.is_init:
-            flags.append(int(image.OpFlag.INIT))
-        else:
-            flags.append(0 if id(step) in ends else int(image.OpFlag.CONTINUES))
+        place = 0 if id(step) in ends else image.OpFlag.CONTINUES
+        flags.append(step.flags | (image.OpFlag.INIT if step.is_init else place))
     return flags
 
 
@@ -217,7 +213,11 @@ class _Writer:
         """Image index of a new constant; None becomes no_tensor."""
         if values is None:
             return image.NO_TENSOR
-        self.tensors.append((Tensor(name, values.shape, values.dtype.name, data=values), -1))
+        return self.constant(Tensor(name, values.shape, values.dtype.name, data=values))
+
+    def constant(self, tensor: Tensor) -> int:
+        """Image index of a new constant."""
+        self.tensors.append((tensor, -1))
         return len(self.tensors) - 1
 
     def operator(
@@ -226,14 +226,20 @@ class _Writer:
         kernel: image.Kernel,
         packed: dsp.Packed | None,
         scratch_offset: int,
+        scratch_bytes: int,
         flags: int,
     ) -> tuple[image.Op, bytes]:
         """Record (its params_offset still 0) and parameter bytes of a step."""
         if packed is None:
             slots = [self.index(i) for i in step.inputs]
+            if rows.is_by_rows(self.graph, step):
+                weights = rows.rows_tensor(step, self.graph.tensors[step.inputs[1]])
+                slots[1] = self.constant(weights)
             if step.multiplier is not None:
                 slots.append(self.table("multiplier", step.multiplier))
                 slots.append(self.table("shift", step.shift))
+            if step.scales is not None:
+                slots.append(self.constant(_scales(step.scales)))
             slots += [self.table("table", table) for table in step.tables]
             record_of_params = step.params
         else:
@@ -243,7 +249,6 @@ class _Writer:
             record_of_params = packed.params
         slots += [image.NO_TENSOR] * (image.OP_INPUTS - len(slots))
         params = b"" if record_of_params is None else record_of_params.pack()
-        scratch_bytes = 0 if packed is None else align(packed.scratch_bytes)
         record = image.Op(
             opcode=step.opcode,
             variant=kernel,
@@ -277,7 +282,7 @@ class _Writer:
             if tensor.data is None:
                 record_bytes = _tensor_record(tensor, offsets[graph_index])
             else:
-                record_bytes = _tensor_record(tensor, _append(body, _constant(tensor.data)))
+                record_bytes = _tensor_record(tensor, _append(body, constant_bytes(tensor)))
             _store(body, tensors_at + number * image.Tensor.STRUCT.size, record_bytes)
         digest = self.graph.digest[:32] or "0" * 32
         header = image.Header(
@@ -302,6 +307,14 @@ class _Writer:
         return bytes(body), crc
 
 
+def _scratch_bytes(graph: Graph, step: Step) -> int:
+    return rows.scratch_bytes(graph, step) if rows.is_by_rows(graph, step) else 0
+
+
+def _scales(values: Float32) -> Tensor:
+    return Tensor("scales", values.shape, "float32", data=values)
+
+
 def _append(body: bytearray, block: bytes) -> int:
     """Add an aligned block at the end; returns its offset, 0 for an empty one."""
     if not block:
@@ -315,20 +328,16 @@ def _store(body: bytearray, at: int, block: bytes) -> None:
     body[at : at + len(block)] = block
 
 
-def _constant(data: NDArray[np.generic]) -> bytes:
-    return np.ascontiguousarray(data, data.dtype.newbyteorder("<")).tobytes()
-
-
 def _tensor_record(tensor: Tensor, offset: int) -> bytes:
     dims = (1,) * (image.MAX_RANK - len(tensor.shape)) + tensor.shape
     constant = tensor.data is not None
     return image.Tensor(
         storage=image.Storage.CONSTANT if constant else image.Storage.ARENA,
-        dtype=_DTYPES[tensor.dtype],
+        dtype=image.Dtype[tensor.dtype.upper()],
         rank=len(tensor.shape),
         reserved=0,
         offset=offset,
-        bytes=tensor.elements * ELEMENT_BYTES[tensor.dtype],
+        bytes=tensor.bytes,
         dims=(dims[0], dims[1], dims[2], dims[3]),
         scale=tensor.scale,
         zero_point=tensor.zero_point,

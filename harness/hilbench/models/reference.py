@@ -12,12 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import VectorError
-from hilbench.models import reference_elementwise, reference_float, reference_int8
+from hilbench.models import (
+    reference_dynamic,
+    reference_elementwise,
+    reference_float,
+    reference_integer,
+)
 from hilbench.models import reference_movement as movement
+from hilbench.models.fold import dequantized
 from hilbench.models.graph import Graph
 from hilbench.models.lowering import Step, lower
 from hilbench.models.lowering import layers as layer_steps
-from hilbench.schema.image import Opcode
+from hilbench.schema.image import Opcode, OpFlag
 
 Array = NDArray[Any]
 
@@ -148,11 +154,15 @@ def _windows_and_weights(graph: Graph, step: Step, x: Array, values: dict[int, A
         index = step.inputs[slot]
         if index == -1:
             return None
-        constant = graph.tensors[index].data
-        return values[index] if constant is None else constant
+        tensor = graph.tensors[index]
+        if tensor.data is None:
+            return values[index]
+        return dequantized(tensor) if kernels is reference_float else tensor.data
 
     output, opcode = graph.tensors[step.output], step.opcode
-    kernels: ModuleType = reference_int8 if output.dtype == "int8" else reference_float
+    kernels: ModuleType = reference_float if output.dtype == "float32" else reference_integer
+    if step.flags & (OpFlag.DYNAMIC_SYMMETRIC | OpFlag.DYNAMIC_ASYMMETRIC):
+        kernels = reference_dynamic
     result: Array
     if opcode == Opcode.SOFTMAX:
         result = kernels.softmax(step, x)

@@ -71,6 +71,7 @@ _FULLY_CONNECTED = (
     Field("activation", 0, "activation"),
     Field("shuffled weights", 1, "zero"),
     Field("keep_num_dims", 2, "B"),
+    Field("asymmetric_quantize_inputs", 3, "B"),
 )
 _ACTIVATION = (Field("activation", 0, "activation"),)
 _STRIDED_SLICE = (

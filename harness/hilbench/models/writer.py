@@ -16,7 +16,7 @@ from hilbench.models.flatbuffer_builder import (
     build,
     integers,
 )
-from hilbench.models.graph import Graph, Operator, Tensor
+from hilbench.models.graph import Graph, Operator, Tensor, constant_bytes
 from hilbench.models.tflite_options import CODES, OPERATORS, write_options
 
 
@@ -29,7 +29,7 @@ def write(graph: Graph, description: str = "hilbench") -> bytes:
         number = 0
         if tensor.data is not None:
             number = len(buffers)
-            raw = np.frombuffer(np.ascontiguousarray(tensor.data).tobytes(), np.uint8)
+            raw = np.frombuffer(constant_bytes(tensor), np.uint8)
             buffers.append(TableNode(children={0: VectorNode(raw, align=16)}))
         tensors.append(_tensor(tensor, number))
     subgraph = TableNode(
