@@ -248,11 +248,13 @@ void hb_engine_reset(const struct hb_engine *engine) {
 }
 
 bool hb_engine_invoke(const struct hb_engine *engine, hb_engine_hook hook, void *context) {
+    uint32_t layer = 0;
     for (uint32_t i = engine->init_count; i < engine->header.op_count; i++) {
         const struct hb_image_op op = hb_op_at(engine, i);
         run_op(engine, &op);
         if ((op.flags & HB_OP_FLAG_CONTINUES) != 0u) continue;
-        if (hook != NULL && !hook(context, i)) return false;
+        if (hook != NULL && !hook(context, layer, i)) return false;
+        layer++;
     }
     return true;
 }

@@ -38,6 +38,7 @@ struct hb_engine {
     uint8_t *arena;
     struct hb_image_header header;
     uint32_t init_count;   /* operators in front that only set the state's first value */
+    uint32_t layer_count;  /* operators of the model that the others make up */
     uint32_t data_start;   /* first byte after the tables */
     uint32_t vector_bytes; /* all inputs together */
     uint32_t output_bytes; /* all outputs together */
@@ -48,9 +49,9 @@ struct hb_span {
     uint32_t bytes;
 };
 
-/* Called after each layer, an operator of the model, with the index of its last operator in the
- * image; false ends the inference early. */
-typedef bool (*hb_engine_hook)(void *context, uint32_t op);
+/* Called after each layer, an operator of the model, with its number and the index of its last
+ * operator in the image; false ends the inference early. */
+typedef bool (*hb_engine_hook)(void *context, uint32_t layer, uint32_t op);
 
 /* Validates all of the image; nothing of it is trusted later that is not checked here.  On
  * failure the engine must not be used.  `image_capacity`: bytes readable at `image`. */

@@ -9,7 +9,6 @@
 /* Sizes in bytes, of elements of 64 bits too, fit 32 bits. */
 #define MAX_ELEMENTS (UINT32_C(1) << 28)
 
-/* Flags of arithmetic, which are the operator's own business. */
 #define DYNAMIC_FLAGS ((uint32_t)(HB_OP_FLAG_DYNAMIC_SYMMETRIC | HB_OP_FLAG_DYNAMIC_ASYMMETRIC))
 
 static bool in_range(uint32_t offset, uint64_t bytes, uint32_t first, uint32_t end) {
@@ -187,14 +186,15 @@ static bool check_op_bounds(const struct hb_engine *engine, const struct hb_imag
 
 /* Operators that set the state come first; a layer does not go on behind the last operator. */
 static bool check_flags(struct hb_engine *engine, const struct hb_image_op *op, uint32_t index) {
-    const uint32_t flags = op->flags & ~DYNAMIC_FLAGS;
-    if (flags == HB_OP_FLAG_INIT) {
+    const uint32_t place = op->flags & ~DYNAMIC_FLAGS;
+    if (place == HB_OP_FLAG_INIT) {
         if (engine->init_count != index || index + 1u == engine->header.op_count) return false;
         engine->init_count++;
         return hb_tensor_at(engine, op->output).storage == HB_STORAGE_STATE;
     }
-    return flags == 0u ||
-           (flags == HB_OP_FLAG_CONTINUES && index + 1u < engine->header.op_count);
+    if (place == HB_OP_FLAG_CONTINUES) return index + 1u < engine->header.op_count;
+    engine->layer_count++;
+    return place == 0u;
 }
 
 enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *image,
@@ -203,6 +203,7 @@ enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *im
     engine->image = image;
     engine->arena = arena;
     engine->init_count = 0;
+    engine->layer_count = 0;
     const enum hb_engine_status status =
         check_header(engine, image_capacity, arena_capacity, detail);
     if (status != HB_ENGINE_OK) return status;

@@ -92,16 +92,16 @@ class Tensor:
     quantized_dimension : int
     data : ndarray or None
         Constant data in ``shape``; None = computed or fed.
+    is_variable : bool
+        Kept from one inference to the next (the operator may carry the name of the variable).
+    initial : ndarray or None
+        A variable's first value; None = its zero point.
     block_size : int
         Elements of a row that share a scale (FULLY_CONNECTED weights quantized in blocks, scales
         row by row); 0 = not in blocks.
     storage_only : bool
         Weights that are made float32 before they are multiplied (a folded DEQUANTIZE), whatever
         type they are stored in.
-    is_variable : bool
-        Kept from one inference to the next (the operator may carry the name of the variable).
-    initial : ndarray or None
-        A variable's first value; None = its zero point.
     """
 
     name: str

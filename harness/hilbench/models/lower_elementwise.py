@@ -10,7 +10,8 @@ import numpy as np
 from hilbench.errors import UnsupportedOp
 from hilbench.models.checks import check_quantization
 from hilbench.models.graph import AddOptions, LeakyReluOptions, Tensor
-from hilbench.models.operator_view import MAX_LEFT_SHIFT, OperatorView, Step
+from hilbench.models.operator_view import OperatorView, Step
+from hilbench.models.weights import MAX_LEFT_SHIFT
 from hilbench.quantization import (
     FLT_MAX,
     Activation,
@@ -48,7 +49,6 @@ def lower_sum(view: OperatorView) -> Step:
     """ADD and SUB."""
     options = view.operator.options
     assert isinstance(options, AddOptions)
-    view.supports("int8", "float32")
     first, second = _operands(view)
     low, high = view.int_range(options.activation)
     low_f, high_f = view.float_range(options.activation)
@@ -98,7 +98,6 @@ def lower_mul(view: OperatorView) -> Step:
     """MUL."""
     options = view.operator.options
     assert isinstance(options, AddOptions)
-    view.supports("int8", "float32")
     first, second = _operands(view)
     low, high = view.int_range(options.activation)
     low_f, high_f = view.float_range(options.activation)
@@ -146,7 +145,6 @@ def _multiplier(view: OperatorView, real: float) -> tuple[int, int]:
 def lower_function(view: OperatorView) -> Step:
     """LOGISTIC, TANH, RELU, RELU6, RELU_N1_TO_1, HARD_SWISH, LEAKY_RELU: a table for int8."""
     view.arity(1, 1)
-    view.supports("int8", "float32")
     data = view.data()
     view.check_output(data.shape)
     _not_constant(view, data)
@@ -229,7 +227,6 @@ def lower_quantize(view: OperatorView) -> Step:
 def lower_dequantize(view: OperatorView) -> Step:
     """DEQUANTIZE of data."""
     view.arity(1, 1)
-    view.supports("float32")
     data = view.present(0)
     if data.dtype not in ("int8", "uint8"):
         raise UnsupportedOp(f"{view.label}: from '{data.name}' of {data.dtype}")

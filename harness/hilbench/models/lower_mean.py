@@ -6,7 +6,8 @@ import math
 
 from hilbench.errors import UnsupportedOp
 from hilbench.models.graph import MeanOptions, Tensor
-from hilbench.models.operator_view import MAX_LEFT_SHIFT, OperatorView, Step
+from hilbench.models.operator_view import OperatorView, Step
+from hilbench.models.weights import MAX_LEFT_SHIFT
 from hilbench.quantization import quantize_multiplier
 from hilbench.schema import image
 
@@ -19,7 +20,6 @@ def lower_mean(view: OperatorView) -> Step:
     options = view.operator.options
     assert isinstance(options, MeanOptions)
     view.arity(2, 2)
-    view.supports("int8", "float32")
     data = view.data()
     if data.data is not None:
         raise UnsupportedOp(f"{view.label}: a constant input")

@@ -8,6 +8,7 @@ order of execution, shapes, types, quantization.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hilbench.errors import ModelError, UnsupportedOp
 from hilbench.models import lower_elementwise as elementwise
@@ -19,7 +20,15 @@ from hilbench.models.lower_unweighted import lower_pool, lower_softmax
 from hilbench.models.lower_weighted import lower_conv, lower_depthwise, lower_fully_connected
 from hilbench.models.operator_view import OperatorView, Step
 
-__all__ = ["Step", "layers", "lower"]
+__all__ = ["OPERATORS", "Lowering", "Step", "layers", "lower"]
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """How an operator is lowered, and the types of its output for which there are kernels."""
+
+    lower: Callable[[OperatorView], Step | tuple[Step, ...]]
+    dtypes: tuple[str, ...]
 
 
 def lower(graph: Graph) -> tuple[Step, ...]:
@@ -40,9 +49,7 @@ def lower(graph: Graph) -> tuple[Step, ...]:
     for index, operator in enumerate(graph.operators):
         view = OperatorView(graph, index, operator)
         try:
-            if operator.opcode not in _LOWER:
-                raise UnsupportedOp(f"{view.label}: the engine lacks it")
-            lowered = _LOWER[operator.opcode](view)
+            lowered = _lower(view)
         except ValueError as error:
             raise ModelError(f"{view.label}: {error}") from error
         steps += (lowered,) if isinstance(lowered, Step) else lowered
@@ -52,6 +59,15 @@ def lower(graph: Graph) -> tuple[Step, ...]:
         if tensor.dtype != "uint8":  # what QUANTIZE takes and makes
             check_data_type("the model's input or output", tensor)
     return tuple(steps)
+
+
+def _lower(view: OperatorView) -> Step | tuple[Step, ...]:
+    known = OPERATORS.get(view.operator.opcode)
+    if known is None:
+        raise UnsupportedOp(f"{view.label}: the engine lacks it")
+    if view.outputs:
+        view.supports(*known.dtypes)
+    return known.lower(view)
 
 
 def layers(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -65,36 +81,43 @@ def layers(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     )
 
 
-_LOWER: dict[str, Callable[[OperatorView], Step | tuple[Step, ...]]] = {
-    "ADD": elementwise.lower_sum,
-    "AVERAGE_POOL_2D": lower_pool,
-    "CONCATENATION": movement.lower_concatenation,
-    "CONV_2D": lower_conv,
-    "DEPTHWISE_CONV_2D": lower_depthwise,
-    "DEQUANTIZE": elementwise.lower_dequantize,
-    "EXPAND_DIMS": movement.lower_expand_dims,
-    "FULLY_CONNECTED": lower_fully_connected,
-    "HARD_SWISH": elementwise.lower_function,
-    "LEAKY_RELU": elementwise.lower_function,
-    "LOGISTIC": elementwise.lower_function,
-    "MAX_POOL_2D": lower_pool,
-    "MEAN": lower_mean,
-    "MUL": elementwise.lower_mul,
-    "PAD": movement.lower_pad,
-    "PADV2": movement.lower_pad,
-    "QUANTIZE": elementwise.lower_quantize,
-    "RELU": elementwise.lower_function,
-    "RELU6": elementwise.lower_function,
-    "RELU_N1_TO_1": elementwise.lower_function,
-    "RESHAPE": movement.lower_reshape,
-    "RESIZE_NEAREST_NEIGHBOR": movement.lower_resize,
-    "SLICE": movement.lower_slice,
-    "SOFTMAX": lower_softmax,
-    "SPLIT": movement.lower_split,
-    "SPLIT_V": movement.lower_split,
-    "SQUEEZE": movement.lower_squeeze,
-    "STRIDED_SLICE": movement.lower_strided_slice,
-    "SUB": elementwise.lower_sum,
-    "TANH": elementwise.lower_function,
-    "TRANSPOSE": movement.lower_transpose,
+_ALL = ("int8", "int16", "float32")
+_BYTES_AND_FLOATS = ("int8", "float32")
+_function = Lowering(elementwise.lower_function, _BYTES_AND_FLOATS)
+_sum = Lowering(elementwise.lower_sum, _BYTES_AND_FLOATS)
+_pool = Lowering(lower_pool, _BYTES_AND_FLOATS)
+
+#: TensorFlow Lite's name -> how it is lowered.
+OPERATORS = {
+    "ADD": _sum,
+    "AVERAGE_POOL_2D": _pool,
+    "CONCATENATION": Lowering(movement.lower_concatenation, _ALL),
+    "CONV_2D": Lowering(lower_conv, _ALL),
+    "DEPTHWISE_CONV_2D": Lowering(lower_depthwise, _ALL),
+    "DEQUANTIZE": Lowering(elementwise.lower_dequantize, ("float32",)),
+    "EXPAND_DIMS": Lowering(movement.lower_expand_dims, _ALL),
+    "FULLY_CONNECTED": Lowering(lower_fully_connected, _ALL),
+    "HARD_SWISH": _function,
+    "LEAKY_RELU": _function,
+    "LOGISTIC": _function,
+    "MAX_POOL_2D": _pool,
+    "MEAN": Lowering(lower_mean, _BYTES_AND_FLOATS),
+    "MUL": Lowering(elementwise.lower_mul, _BYTES_AND_FLOATS),
+    "PAD": Lowering(movement.lower_pad, _ALL),
+    "PADV2": Lowering(movement.lower_pad, _ALL),
+    "QUANTIZE": Lowering(elementwise.lower_quantize, ("int8", "uint8")),
+    "RELU": _function,
+    "RELU6": _function,
+    "RELU_N1_TO_1": _function,
+    "RESHAPE": Lowering(movement.lower_reshape, _ALL),
+    "RESIZE_NEAREST_NEIGHBOR": Lowering(movement.lower_resize, _ALL),
+    "SLICE": Lowering(movement.lower_slice, _ALL),
+    "SOFTMAX": Lowering(lower_softmax, _BYTES_AND_FLOATS),
+    "SPLIT": Lowering(movement.lower_split, _ALL),
+    "SPLIT_V": Lowering(movement.lower_split, _ALL),
+    "SQUEEZE": Lowering(movement.lower_squeeze, _ALL),
+    "STRIDED_SLICE": Lowering(movement.lower_strided_slice, _ALL),
+    "SUB": _sum,
+    "TANH": _function,
+    "TRANSPOSE": Lowering(movement.lower_transpose, _ALL),
 }

@@ -32,8 +32,6 @@ Params = (
     | image.Quantize
 )
 
-#: Limit of the engine: left shift of a 32-bit requantization.
-MAX_LEFT_SHIFT = 30
 #: Values that say a shape, axes or sizes.
 MAX_INTEGERS = 256
 

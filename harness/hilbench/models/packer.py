@@ -163,11 +163,8 @@ def _flags(steps: tuple[Step, ...]) -> list[int]:
     ends = {id(step) for step in layers(steps)}
     flags = []
     for step in steps:
-        if step.is_init:
-            flags.append(int(image.OpFlag.INIT))
-        else:
-            continues = 0 if id(step) in ends else int(image.OpFlag.CONTINUES)
-            flags.append(step.flags | continues)
+        place = 0 if id(step) in ends else image.OpFlag.CONTINUES
+        flags.append(step.flags | (image.OpFlag.INIT if step.is_init else place))
     return flags
 
 
@@ -248,10 +245,7 @@ class _Writer:
         else:
             slots = [self.index(i) for i in step.inputs[: packed.data_inputs]]
             if packed.stream is not None:
-                kind = str(packed.stream.dtype)
-                slots.append(
-                    self.constant(Tensor("stream", packed.stream.shape, kind, data=packed.stream))
-                )
+                slots.append(self.table("stream", packed.stream))
             record_of_params = packed.params
         slots += [image.NO_TENSOR] * (image.OP_INPUTS - len(slots))
         params = b"" if record_of_params is None else record_of_params.pack()

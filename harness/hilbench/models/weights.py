@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from hilbench.errors import UnsupportedOp
 from hilbench.models.checks import check_finite, check_quantization
 from hilbench.models.graph import Tensor
-from hilbench.models.operator_view import MAX_LEFT_SHIFT, Float32, Int32, OperatorView
+from hilbench.models.operator_view import Float32, Int32, OperatorView
 from hilbench.quantization import quantize_multipliers
 from hilbench.schema import image
 
 #: Bias scale may differ from input scale x weight scale by this share of the output's scale,
 #: as TensorFlow Lite's GetQuantizedConvolutionMultipler allows.
 BIAS_SCALE_TOLERANCE = 0.02
-#: Limits of the engine: products in one sum; left shift of a 64-bit requantization.
+#: Limits of the engine: products in one sum; left shift of a requantization of 32 and 64 bits.
 MAX_PRODUCTS = 65536
+MAX_LEFT_SHIFT = 30
 MAX_LEFT_SHIFT_64 = 7
 #: Accumulators of the 64-bit requantization stay below this magnitude.
 MAX_SUM_64 = 1 << 47

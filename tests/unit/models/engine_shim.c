@@ -10,7 +10,8 @@ struct shim_log {
     uint32_t used;
 };
 
-static bool keep(void *context, uint32_t op) {
+static bool keep(void *context, uint32_t layer, uint32_t op) {
+    (void)layer;
     struct shim_log *log = context;
     const struct hb_span span = hb_engine_op_output(log->engine, op);
     if (span.bytes > log->room - log->used) return false;

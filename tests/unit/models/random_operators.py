@@ -124,7 +124,7 @@ def requantize(b: Builder, opcode: str) -> None:
         return
     other = Tensor(f"t{len(b.tensors)}", shape, "float32")
     if b.dtype == "float32":
-        other = replace(other, dtype="int8", scales=(0.05,), zero_points=(int(b.zero_point()),))
+        other = replace(other, dtype="int8", scales=(0.0625,), zero_points=(b.zero_point(),))
     names = ("DEQUANTIZE", "QUANTIZE") if b.dtype == "int8" else ("QUANTIZE", "DEQUANTIZE")
     b.emit(names[0], (b.current,), b.append(other), NoOptions())
     b.emit(names[1], (b.current,), b.activation(shape), NoOptions())

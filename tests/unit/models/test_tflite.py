@@ -146,7 +146,7 @@ UNSUPPORTED = {
     ),
     "type of a quantization": (
         unary("QUANTIZE", int8("x", (1, 4)), Tensor("y", (1, 4), "int64"), NoOptions()),
-        "'y' of int64",
+        "'y' is int64",
     ),
     "long sums": (
         Graph(
