@@ -23,6 +23,7 @@ def execute(options: argparse.Namespace) -> int:
     from hilbench import models
     from hilbench.boards import load_catalogue
     from hilbench.boards.catalogue import find_board
+    from hilbench.reports.memory import memory_picture
     from hilbench.reports.terminal import pack_table
     from hilbench.store.files import write_atomically
 
@@ -42,10 +43,13 @@ def execute(options: argparse.Namespace) -> int:
                 "scheme": scheme,
                 "image_bytes": len(image.data),
                 "arena_bytes": image.arena_bytes,
+                "arena_lower_bound_bytes": image.arena_lower_bound_bytes,
+                "arena": [asdict(place) for place in image.places],
                 "macs": image.macs,
                 "ops": [asdict(op) for op in image.ops],
             }
         )
     else:
         console.show(pack_table(graph.name, scheme, image))
+        console.show(memory_picture(image))
     return 0

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from hilbench.errors import ImageTooLarge
 from hilbench.models import cost, dsp, rows
 from hilbench.models.coding import Coded, code_tensors
-from hilbench.models.graph import Graph
+from hilbench.models.graph import Graph, is_weighted
 from hilbench.models.image_writer import ImageWriter, weights_tensor
 from hilbench.models.lowering import Step, layers, lower
-from hilbench.models.plan import Buffer, align, plan
+from hilbench.models.plan import Buffer, Place, align, plan
 from hilbench.schema import image
 
 
@@ -27,6 +27,7 @@ class OpReport:
     output_shape: tuple[int, ...]
     output_offset: int
     output_bytes: int
+    storage: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class Image:
         One per layer: operators of the model that the device executes.
     model_digest : str
         SHA-256 of the .tflite file, hex.
+    places : tuple of Place
+        Everything in the arena; its operators are steps of the packer.
+    layer_of_step : tuple of int
+        For each step the operator in ``ops`` that it belongs to.
+    arena_lower_bound_bytes : int
+        What lives at one time at most: no plan of these buffers can be smaller.
     """
 
     data: bytes
@@ -54,6 +61,9 @@ class Image:
     output_bytes: int
     ops: tuple[OpReport, ...]
     model_digest: str
+    places: tuple[Place, ...] = ()
+    layer_of_step: tuple[int, ...] = ()
+    arena_lower_bound_bytes: int = 0
 
     @property
     def macs(self) -> int:
@@ -127,8 +137,11 @@ def pack(
         arena_bytes=layout.arena_bytes,
         vector_bytes=graph.vector_bytes,
         output_bytes=graph.output_bytes,
-        ops=_reports(graph, steps, kernels, layout.offsets),
+        ops=_reports(graph, steps, kernels, layout.offsets, coded),
         model_digest=graph.digest,
+        places=layout.places,
+        layer_of_step=_layers_of(steps),
+        arena_lower_bound_bytes=layout.lower_bound_bytes,
     )
 
 
@@ -182,10 +195,15 @@ def _flags(steps: tuple[Step, ...]) -> list[int]:
 
 
 def _reports(
-    graph: Graph, steps: tuple[Step, ...], kernels: list[image.Kernel], offsets: dict[int, int]
+    graph: Graph,
+    steps: tuple[Step, ...],
+    kernels: list[image.Kernel],
+    offsets: dict[int, int],
+    coded: list[Coded | None],
 ) -> tuple[OpReport, ...]:
     """One report per layer, the costs of its steps summed."""
     kernel_of = {id(step): kernel for step, kernel in zip(steps, kernels, strict=True)}
+    code_of = {id(step): code for step, code in zip(steps, coded, strict=True)}
     reports = []
     for end in layers(steps):
         parts = [step for step in steps if step.index == end.index and not step.is_init]
@@ -200,9 +218,21 @@ def _reports(
                 output_shape=output.shape,
                 output_offset=offsets[end.output],
                 output_bytes=output.bytes,
+                storage=_storage(graph, end, code_of[id(end)]),
             )
         )
     return tuple(reports)
+
+
+def _storage(graph: Graph, step: Step, code: Coded | None) -> str:
+    if code is not None:
+        return "huffman"
+    return "plain" if is_weighted(graph.operators[step.index]) else ""
+
+
+def _layers_of(steps: tuple[Step, ...]) -> tuple[int, ...]:
+    numbers = {end.index: number for number, end in enumerate(layers(steps))}
+    return tuple(numbers.get(step.index, 0) for step in steps)
 
 
 def _scratch_bytes(graph: Graph, step: Step) -> int:

@@ -183,9 +183,10 @@ def pack_table(model: str, scheme: str, image: Any) -> Table:
     table.add_column("MACs", justify="right", footer=f"{image.macs:,}")
     table.add_column("share", justify="right")
     table.add_column("weights, bytes", justify="right")
+    table.add_column("stored")
     for number, op in enumerate(image.ops):
         shape = " × ".join(map(str, op.output_shape))
         share = f"{100 * op.macs / image.macs:.1f} %" if image.macs else ""
-        row = (op.name, op.kernel, shape, f"{op.macs:,}", share, f"{op.weight_bytes:,}")
+        row = (op.name, op.kernel, shape, f"{op.macs:,}", share, f"{op.weight_bytes:,}", op.storage)
         table.add_row(str(number), *row)
     return table
