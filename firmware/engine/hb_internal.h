@@ -15,6 +15,16 @@ struct hb_image_softmax hb_softmax_params(const struct hb_engine *engine,
                                           const struct hb_image_op *op);
 struct hb_image_add hb_add_params(const struct hb_engine *engine, const struct hb_image_op *op);
 
+/* Constants packed for an instruction set, instead of TensorFlow Lite's layout. */
+static inline bool hb_is_packed(const struct hb_image_op *op) {
+    return op->variant > HB_KERNEL_REFERENCE;
+}
+
+/* RV32IM runs the layouts made for Armv6-M. */
+static inline bool hb_is_thumb1(const struct hb_image_op *op) {
+    return op->variant == HB_KERNEL_THUMB1 || op->variant == HB_KERNEL_RV32;
+}
+
 static inline uint32_t hb_elements(const struct hb_image_tensor *tensor) {
     return tensor->dims[0] * tensor->dims[1] * tensor->dims[2] * tensor->dims[3];
 }
@@ -45,8 +55,9 @@ bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op 
 bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_check_add(const struct hb_engine *engine, const struct hb_image_op *op);
 
-/* An operator for kernel dsp; false where the build has none. */
+/* An operator for a packed kernel; false where the build has none. */
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_thumb1(const struct hb_engine *engine, const struct hb_image_op *op);
 
 /* Types, shapes and parameters of one operator whose tensors are already known to be in bounds. */
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op);

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ImageTooLarge
-from hilbench.models import cost, dsp
+from hilbench.models import cost, dsp, thumb1
 from hilbench.models.graph import ELEMENT_BYTES, Graph, Tensor
 from hilbench.models.lowering import Step, lower
 from hilbench.models.operator_view import Int32
@@ -22,6 +22,13 @@ _DTYPES = {
     "int16": image.Dtype.INT16,
     "int32": image.Dtype.INT32,
     "float32": image.Dtype.FLOAT32,
+}
+#: Kernels by the instruction set that they need, best first: each takes what it can.
+PackStep = Callable[[Graph, Step], dsp.Packed | None]
+PACKERS: dict[str, tuple[image.Kernel, PackStep]] = {
+    "dsp": (image.Kernel.DSP, dsp.pack_step),
+    "thumb1": (image.Kernel.THUMB1, thumb1.pack_step),
+    "rv32im": (image.Kernel.RV32, thumb1.pack_step),
 }
 #: The header's CRC covers everything from here on.
 CRC_START = 16
@@ -90,10 +97,14 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
         See :func:`hilbench.models.load`.
     """
     steps = lower(graph)
-    use_dsp = "dsp" in isa and not reference_kernels
-    packed = [dsp.pack_step(graph, step) if use_dsp else None for step in steps]
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
-    kernels = [canonical if p is None else image.Kernel.DSP for p in packed]
+    packers = [] if reference_kernels else [PACKERS[name] for name in PACKERS if name in isa]
+    packed: list[dsp.Packed | None] = []
+    kernels = []
+    for step in steps:
+        kernel, found = _pack_step(graph, step, packers)
+        packed.append(found)
+        kernels.append(canonical if kernel is None else kernel)
     layout = plan(
         graph,
         steps,
@@ -121,6 +132,17 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
         ),
         model_digest=graph.digest,
     )
+
+
+def _pack_step(
+    graph: Graph, step: Step, packers: Iterable[tuple[image.Kernel, PackStep]]
+) -> tuple[image.Kernel | None, dsp.Packed | None]:
+    """The first kernel that takes a step; none: it stays canonical."""
+    for kernel, pack_step in packers:
+        packed = pack_step(graph, step)
+        if packed is not None:
+            return kernel, packed
+    return None, None
 
 
 def check_fit(
