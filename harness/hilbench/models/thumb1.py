@@ -1,4 +1,4 @@
-"""Constants laid out for cores whose multiplier gives 32 bits (firmware, kernels/thumb1/hb_thumb1.h).
+"""Constants laid out for multipliers of 32 bits (firmware, kernels/thumb1/hb_thumb1.h).
 
 Armv6-M multiplies 32 x 32 -> 32 bits, and every multiplication destroys an operand.  So that one
 does the work of two, the tile holds two pixels in a word, x + 2**16 y, and a product with a weight
@@ -10,10 +10,12 @@ Requantization: the reference computes, with multiplier m, right shift e and zer
 
     out = z + (acc m + 2**30 + 2**(30 + e) - [acc < 0] 2**31) >> (31 + e)
 
-(both its roundings; the second one's ties go away from zero), then clamps.  The kernel subtracts the
-least sum that matters from every sum, so that what is not saturated is 0 to `largest` < 2**21, and
-multiplies that by m * 2**(13 - e) in pieces of 10, 10 and the remaining bits.  The output is the top
-byte.  For e <= 13 that is exact by construction; it is checked at every step of the output anyway.
+(both its roundings; the second one's ties go away from zero), then clamps.  The kernel subtracts
+the least sum that matters from every sum, so that what does not saturate is 0 to ``largest`` <
+2**21, and multiplies that by m * 2**(13 - e) in pieces of 10, 10 and the remaining bits.  The
+output is the top byte.  Larger ranges, and e > 13, take pieces of 8, 8, 8 and the remaining bits
+of m * 2**(17 - e).  Up to e = 17 that is exact by construction; it is checked at every step of the
+output anyway.
 
 Anything else keeps the canonical layout.
 """
@@ -37,12 +39,13 @@ TAP_WORDS = 3
 #: The sum of two taps' products fits 16 bits.
 MAX_PAIR = 255
 MAX_SUM = 1 << 31
-#: Sums above the least one, so that their product with a piece of the multiplier fits 32 bits.
+#: Sums above the least one, so that their product with a piece of the multiplier fits 32 bits:
+#: pieces of 10 and of 8 bits.
 MAX_RANGE = 1 << 21
-PIECE_BITS = 10
+MAX_WIDE_RANGE = 1 << 24
 #: Right shifts up to which the formulas above stay inside int64.
 MAX_SHIFT = 22
-#: Right shift at which the pieces hold all of the multiplier, and no more.
+#: Right shift up to which two pieces of 10 bits hold what is below the output's 24 bits.
 WHOLE_SHIFT = 13
 
 
@@ -111,9 +114,10 @@ def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
     if weights is None:
         return None
     _, height, width, channels = weights.shape
-    if (
-        max(height, width) > MAX_FILTER
-        or (p.dilation_h, p.dilation_w, p.depth_multiplier) != (1, 1, 1)
+    if max(height, width) > MAX_FILTER or (p.dilation_h, p.dilation_w, p.depth_multiplier) != (
+        1,
+        1,
+        1,
     ):
         return None
     _, out_h, out_w, _ = graph.tensors[step.output].shape
@@ -212,52 +216,63 @@ def scales(step: Step, lowest: Int64, highest: Int64) -> tuple[Int64, Int64] | N
         return None
     one, half = np.int64(1) << (31 + e), (np.int64(1) << 30) + (np.int64(1) << (30 + e))
 
-    def first(out: int) -> Int64:
-        """The smallest sum that gives this output or more, not clamped."""
+    def first(out: Int64) -> Int64:
+        """The smallest sums that give these outputs or more, not clamped."""
         steps = out - p.output_offset
-        tie = np.int64(1 << 31) if steps <= 0 else np.int64(0)
+        tie = np.where(steps <= 0, np.int64(1 << 31), np.int64(0))
         return -((half - tie - steps * one) // m)
 
-    least = np.maximum(first(p.act_min + 1) - 1, lowest)
-    largest = np.maximum(np.minimum(first(p.act_max), highest) - least, 0)
-    up, down = np.maximum(WHOLE_SHIFT - e, 0), np.maximum(e - WHOLE_SHIFT, 0)
-    rounding = (np.int64(1) << down) >> 1
-    factor = ((m << up) + rounding) >> down
-    addend = (((least * m + half + p.output_offset * one) << up) + rounding) >> down
+    low, high = np.int64(p.act_min), np.int64(p.act_max)
+    least = np.maximum(first(low + 1) - 1, lowest)
+    largest = np.maximum(np.minimum(first(high), highest) - least, 0)
+    largest = np.where(constant, 0, largest)
+    if largest.max() >= MAX_WIDE_RANGE:
+        return None
+    wide = (largest >= MAX_RANGE) | (e > WHOLE_SHIFT)
+    piece, fraction = np.where(wide, 8, 10), np.where(wide, 24, 20)
+    up = fraction - 7 - e
+    factor = _shifted(m, up)
+    addend = _shifted(least * m + half + p.output_offset * one, up)
     factor = np.where(constant, 0, factor)
-    addend = np.where(constant, reference(lowest) << (24 + 2 * PIECE_BITS), addend)
-    piece = (1 << PIECE_BITS) - 1
-    low, high = np.int64(p.act_min) & 0xFF, np.int64(p.act_max) & 0xFF
+    addend = np.where(constant, reference(lowest) << (24 + fraction), addend)
+    pieces = [
+        factor >> shift & ((1 << piece) - 1) for shift in (fraction - 2 * piece, fraction - piece)
+    ]
+    last = np.where(wide, factor & 0xFF, 0)
     words = np.stack(
         [
             np.where(constant, 0xFFFFFFFF, largest),
-            factor & piece,
-            factor >> PIECE_BITS & piece,
-            factor >> 2 * PIECE_BITS,
-            addend & ((1 << 2 * PIECE_BITS) - 1),
-            addend >> 2 * PIECE_BITS,
+            *pieces,
+            factor >> fraction,
+            addend & ((1 << fraction) - 1),
+            addend >> fraction,
             np.where(constant, 0, np.clip(-least, 0, largest + 1)),
             np.int64(1) << np.maximum(24 - e, 0),
-            np.full_like(m, low | high << 8),
+            (low & 0xFF) | (high & 0xFF) << 8 | last << 16 | np.where(wide, 1 << 24, 0),
         ],
         axis=1,
     )
-    if np.where(constant, 0, largest).max() >= MAX_RANGE:
-        return None
-    for out in range(p.act_min, p.act_max + 1):
-        for sums in (first(out) - 1, first(out)):
-            sums = np.clip(sums, lowest, highest)
-            if (requantize(sums - least, words) != reference(sums)).any():
-                return None
-    return least, words
+    steps = first(np.arange(low, high + 1)[:, None])
+    sums = np.clip(np.concatenate([steps - 1, steps]), lowest, highest)
+    exact = (requantize(sums - least, words) == reference(sums)).all()
+    return (least, words) if exact else None
+
+
+def _shifted(values: Int64, up: Int64) -> Int64:
+    """Times a power of two, rounded."""
+    down = np.maximum(-up, 0)
+    return ((values << np.maximum(up, 0)) + ((np.int64(1) << down) >> 1)) >> down
 
 
 def requantize(acc: Int64, scale: Int64) -> Int64:
     """What the kernel makes of sums less the least one; ``scale`` as from :func:`scales`."""
     largest, low, middle, high, round_low, round_high, negative, tie, limits = scale.T
     unsigned = acc & 0xFFFFFFFF
-    value = (unsigned * low + round_low) >> PIECE_BITS
-    value = (value + unsigned * middle) >> PIECE_BITS
+    wide = limits >> 24 != 0
+    piece = np.where(wide, 8, 10)
+    value = (unsigned * (limits >> 16 & 0xFF) + round_low) >> np.where(wide, 8, 0)
+    value = (value + unsigned * low) >> piece
+    value = (value + unsigned * middle) >> piece
     value = value + unsigned * high + round_high - np.where(unsigned < negative, tie, 0)
     limit = np.where(acc < 0, limits, limits >> 8)
     byte = np.where(unsigned > largest, limit, value >> 24)

@@ -39,18 +39,29 @@
     .endm
 
 /* Accumulators from r5 to r3, to r4 with stride r6; scale in r8 to r12, lr, and from r7 on. */
-    .macro outputs is_signed
+    .macro outputs is_signed, is_wide
 1:  ldmia r5!, {r0}
     cmp r0, r8
     bhi 4f
+    .if \is_wide
+    ldrb r1, [r7, #10]
+    muls r1, r0, r1
+    add r1, r12
+    lsrs r1, r1, #8
+    mov r2, r9
+    muls r2, r0, r2
+    adds r1, r1, r2
+    lsrs r1, r1, #8
+    .else
     mov r1, r9
     muls r1, r0, r1
     add r1, r12
     lsrs r1, r1, #10
+    .endif
     mov r2, r10
     muls r2, r0, r2
     adds r1, r1, r2
-    lsrs r1, r1, #10
+    lsrs r1, r1, #10 - 2 * \is_wide
     mov r2, r11
     muls r2, r0, r2
     adds r1, r1, r2
@@ -87,11 +98,16 @@
     mov r11, r0
     mov r12, r1
     mov lr, r2
-    ldr r0, [r7]
+    ldrb r0, [r7, #11]
+    ldr r1, [r7]
+    orrs r0, r0, r1
+    beq 7f
+    ldrb r0, [r7, #11]
     cmp r0, #0
-    bne 8f
-    outputs 0
-8:  outputs 1
+    beq 8f
+    outputs 1, 1
+7:  outputs 0, 0
+8:  outputs 1, 0
 9:  adds r7, r7, #12
     .endm
 

@@ -5,10 +5,17 @@
 
 static inline int8_t requantize(uint32_t acc, const struct hb_thumb1_scale *scale) {
     if (acc > scale->largest) {
-        return (int8_t)(acc >> 31 != 0u ? scale->limits & 0xFFu : scale->limits >> 8 & 0xFFu);
+        return (int8_t)(acc >> 31 != 0u ? scale->below : scale->above);
     }
-    uint32_t value = (acc * scale->low + scale->round_low) >> 10;
-    value = (value + acc * scale->middle) >> 10;
+    uint32_t value = scale->round_low;
+    if (scale->is_wide) {
+        value = (value + acc * scale->lowest) >> 8;
+        value = (value + acc * scale->low) >> 8;
+        value = (value + acc * scale->middle) >> 8;
+    } else {
+        value = (value + acc * scale->low) >> 10;
+        value = (value + acc * scale->middle) >> 10;
+    }
     value += acc * scale->high + scale->round_high;
     if (acc < scale->negative_below) value -= scale->tie;
     return (int8_t)(value >> 24);

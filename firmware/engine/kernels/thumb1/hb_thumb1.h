@@ -29,11 +29,13 @@
  * of the fields. */
 struct hb_thumb1_scale {
     uint32_t largest;          /* above it, as an unsigned number, acc saturates */
-    uint32_t low, middle, high; /* pieces of the multiplier: 10, 10 and up to 22 bits */
+    uint32_t low, middle, high; /* pieces of the multiplier: 10, 10 and the other bits */
     uint32_t round_low, round_high;
     uint32_t negative_below;   /* below it the sum is negative: */
     uint32_t tie;              /* rounds away from zero by this much less */
-    uint32_t limits;           /* bytes: the output for sums below, and for sums above */
+    uint8_t below, above;      /* the output for sums that saturate */
+    uint8_t lowest;            /* wide: the multiplier's piece below `low` */
+    uint8_t is_wide;           /* all pieces but the highest have 8 bits */
 };
 
 /* Accumulators from `acc` to `end` of one channel, to bytes `stride` apart. */
