@@ -55,6 +55,11 @@ bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op 
 bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_check_add(const struct hb_engine *engine, const struct hb_image_op *op);
 
+/* Weighted operators whose weights have another type than the data (kernels/hb_rows.h). */
+bool hb_is_by_rows(const struct hb_engine *engine, const struct hb_image_op *op);
+void hb_run_by_rows(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_by_rows(const struct hb_engine *engine, const struct hb_image_op *op);
+
 /* An operator for a packed kernel; false where the build has none. */
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_validate_thumb1(const struct hb_engine *engine, const struct hb_image_op *op);

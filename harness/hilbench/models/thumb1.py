@@ -200,18 +200,20 @@ def scales(step: Step, lowest: Int64, highest: Int64) -> tuple[Int64, Int64] | N
     """
     p = step.params
     assert isinstance(p, image.Conv)
-    assert step.multiplier is not None
-    assert step.shift is not None
+    multiplier, shift = step.multiplier, step.shift
+    assert multiplier is not None
+    assert shift is not None
     if lowest.min() <= -MAX_SUM // 2 or highest.max() >= MAX_SUM // 2:
         return None
 
     def reference(sums: Int64) -> Int64:
-        scaled = multiply_by_quantized_multiplier(sums, step.multiplier, step.shift)
-        return np.clip(scaled + p.output_offset, p.act_min, p.act_max)
+        scaled = multiply_by_quantized_multiplier(sums, multiplier, shift)
+        clamped: Int64 = np.clip(scaled + p.output_offset, p.act_min, p.act_max)
+        return clamped
 
     constant = reference(lowest) == reference(highest)
-    m = np.where(constant, 1 << 30, step.multiplier.astype(np.int64))
-    e = np.where(constant, 1, -step.shift.astype(np.int64))
+    m = np.where(constant, 1 << 30, multiplier.astype(np.int64))
+    e = np.where(constant, 1, -shift.astype(np.int64))
     if m.min() < 1 << 30 or e.min() < 1 or e.max() > MAX_SHIFT:
         return None
     one, half = np.int64(1) << (31 + e), (np.int64(1) << 30) + (np.int64(1) << (30 + e))
@@ -222,14 +224,15 @@ def scales(step: Step, lowest: Int64, highest: Int64) -> tuple[Int64, Int64] | N
         tie = np.where(steps <= 0, np.int64(1 << 31), np.int64(0))
         return -((half - tie - steps * one) // m)
 
-    low, high = np.int64(p.act_min), np.int64(p.act_max)
+    outputs = np.arange(p.act_min, p.act_max + 1, dtype=np.int64)
+    low, high = outputs[:1], outputs[-1:]
     least = np.maximum(first(low + 1) - 1, lowest)
     largest = np.maximum(np.minimum(first(high), highest) - least, 0)
     largest = np.where(constant, 0, largest)
     if largest.max() >= MAX_WIDE_RANGE:
         return None
-    wide = (largest >= MAX_RANGE) | (e > WHOLE_SHIFT)
-    piece, fraction = np.where(wide, 8, 10), np.where(wide, 24, 20)
+    wide = ((largest >= MAX_RANGE) | (e > WHOLE_SHIFT)).astype(np.int64)
+    piece, fraction = 10 - 2 * wide, 20 + 4 * wide
     up = fraction - 7 - e
     factor = _shifted(m, up)
     addend = _shifted(least * m + half + p.output_offset * one, up)
@@ -238,7 +241,7 @@ def scales(step: Step, lowest: Int64, highest: Int64) -> tuple[Int64, Int64] | N
     pieces = [
         factor >> shift & ((1 << piece) - 1) for shift in (fraction - 2 * piece, fraction - piece)
     ]
-    last = np.where(wide, factor & 0xFF, 0)
+    last = wide * (factor & 0xFF)
     words = np.stack(
         [
             np.where(constant, 0xFFFFFFFF, largest),
@@ -248,20 +251,21 @@ def scales(step: Step, lowest: Int64, highest: Int64) -> tuple[Int64, Int64] | N
             addend >> fraction,
             np.where(constant, 0, np.clip(-least, 0, largest + 1)),
             np.int64(1) << np.maximum(24 - e, 0),
-            (low & 0xFF) | (high & 0xFF) << 8 | last << 16 | np.where(wide, 1 << 24, 0),
+            (low & 0xFF) | (high & 0xFF) << 8 | last << 16 | wide << 24,
         ],
         axis=1,
     )
-    steps = first(np.arange(low, high + 1)[:, None])
+    steps = first(outputs[:, None])
     sums = np.clip(np.concatenate([steps - 1, steps]), lowest, highest)
-    exact = (requantize(sums - least, words) == reference(sums)).all()
-    return (least, words) if exact else None
+    is_exact = np.array_equal(requantize(sums - least, words), reference(sums))
+    return (least, words) if is_exact else None
 
 
 def _shifted(values: Int64, up: Int64) -> Int64:
     """Times a power of two, rounded."""
     down = np.maximum(-up, 0)
-    return ((values << np.maximum(up, 0)) + ((np.int64(1) << down) >> 1)) >> down
+    half: Int64 = (np.int64(1) << down) >> 1
+    return ((values << np.maximum(up, 0)) + half) >> down
 
 
 def requantize(acc: Int64, scale: Int64) -> Int64:
@@ -275,8 +279,8 @@ def requantize(acc: Int64, scale: Int64) -> Int64:
     value = (value + unsigned * middle) >> piece
     value = value + unsigned * high + round_high - np.where(unsigned < negative, tie, 0)
     limit = np.where(acc < 0, limits, limits >> 8)
-    byte = np.where(unsigned > largest, limit, value >> 24)
-    return (byte & 0xFF).astype(np.uint8).view(np.int8).astype(np.int64)
+    byte: Int64 = np.where(unsigned > largest, limit, value >> 24) & 0xFF
+    return byte - ((byte & 0x80) << 1)
 
 
 def _weights(graph: Graph, step: Step) -> Int64 | None:
