@@ -4,7 +4,7 @@
  * Layouts and their arithmetic: harness/hilbench/models/thumb1.py.  A record per output channel:
  *   start                     bias, input zero point folded in, less the channel's least sum
  *   weights                   int8, in order of taps, zeros up to a whole word
- *   HB_THUMB1_SCALE words     struct hb_thumb1_scale
+ *   HB_THUMB1_SCALE_WORDS     struct hb_thumb1_scale
  * Tile of 6 pixels: for every two taps the words of pixels (0, 1), (2, 3), (4, 5), two words each,
  * x of the even pixel + 65536 x of the odd one. */
 #ifndef HB_THUMB1_H
@@ -23,7 +23,8 @@
 /* Words of a tile per tap: one for two pixels. */
 #define HB_THUMB1_TAP_WORDS 3
 /* Words of a record besides the weights: start, and the scale. */
-#define HB_THUMB1_FIXED_WORDS 10
+#define HB_THUMB1_SCALE_WORDS 9
+#define HB_THUMB1_FIXED_WORDS (1 + HB_THUMB1_SCALE_WORDS)
 
 /* Requantization of acc = sum - least, exact (models/thumb1.py).  hb_matmul_thumb1.S knows the order
  * of the fields. */
@@ -58,6 +59,10 @@ void hb_matmul_thumb1(const struct hb_thumb1_matmul *args);
  * w: filter columns of three words. */
 void hb_depthwise_line_3x3_thumb1(const int32_t *x, const int32_t *w, uint32_t *acc,
                                   uint32_t *end, uint32_t start);
+
+/* Dot products of `taps` >= 1 bytes with four rows of weights. */
+void hb_dot4_thumb1(const int8_t *x, const int8_t *w, int32_t row_bytes, int32_t taps,
+                    int32_t sums[4]);
 
 static inline const struct hb_thumb1_scale *hb_thumb1_scale_at(const uint32_t *words) {
     return (const struct hb_thumb1_scale *)(const void *)words;
