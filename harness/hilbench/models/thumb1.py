@@ -136,7 +136,7 @@ def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
     return Packed(
         records,
         image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width}),
-        scratch_bytes=4 * (rows * (columns + taps) + outputs),
+        scratch_bytes=4 * (rows * columns + (2 * rows - 1) * taps + outputs),
         in_place=(p.stride_h, p.stride_w) == (1, 1) and data.shape[1:3] == (out_h, out_w),
     )
 

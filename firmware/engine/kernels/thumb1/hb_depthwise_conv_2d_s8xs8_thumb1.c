@@ -1,6 +1,7 @@
 /* Depthwise convolution by channels and lines.  Lines run along the output's longer axis; those
- * under a line of output lie widened and padded in a ring, side by side: word [column][slot].  An
- * output is then a dot product of adjacent words with the filter, turned to the ring's order. */
+ * under a line of output lie widened and padded in a ring, side by side: word [column][slot].  So
+ * that a filter column is at hand in the ring's order whatever slot holds the first line, its rows
+ * are written out twice: 0, 1, 2, 0, 1. */
 #include "hb_kernels.h"
 #include "thumb1/hb_thumb1.h"
 
@@ -26,11 +27,15 @@ static int64_t columns_of(const struct axis *along) {
     return (int64_t)(along->out - 1) * along->stride + along->filter;
 }
 
-/* Ring, turned filter, accumulators. */
+/* Words of a filter column, written out twice but for the last row. */
+static int32_t column_words(int32_t rows) { return 2 * rows - 1; }
+
+/* Ring, filter, accumulators. */
 uint64_t hb_depthwise_conv_2d_s8xs8_thumb1_scratch_bytes(const struct hb_conv_args *args) {
     const struct axis along = axis_of(args, is_along_height(args));
-    const int64_t rows = is_along_height(args) ? args->filter_w : args->filter_h;
-    return 4u * (uint64_t)(rows * (columns_of(&along) + along.filter) + along.out);
+    const int32_t rows = is_along_height(args) ? args->filter_w : args->filter_h;
+    return 4u * (uint64_t)(rows * columns_of(&along) + column_words(rows) * along.filter +
+                           along.out);
 }
 
 bool hb_depthwise_conv_2d_s8xs8_thumb1_in_place(const struct hb_conv_args *args) {
@@ -64,21 +69,20 @@ static void load_line(const struct axis *along, const int8_t *line, int32_t zero
     repeat(zero, room - inside, to, step);
 }
 
-/* Filter rows to the ring's slots, of which `first` holds row 0. */
-static void turn(const int8_t *weights, const struct axis *along, int32_t rows, int32_t first,
-                 int32_t *to) {
-    for (int32_t slot = first, row = 0; row < rows; row++) {
-        for (int32_t tap = 0; tap < along->filter; tap++) to[tap * rows + slot] = *weights++;
-        if (++slot == rows) slot = 0;
+static void write_out(const int8_t *weights, int32_t taps, int32_t rows, int32_t *to) {
+    const int32_t words = column_words(rows);
+    for (int32_t word = 0; word < words; word++) {
+        const int8_t *from = weights + (word < rows ? word : word - rows) * taps;
+        for (int32_t tap = 0; tap < taps; tap++) to[tap * words + word] = from[tap];
     }
 }
 
 #if !HB_THUMB1_ASM
 void hb_depthwise_line_3x3_thumb1(const int32_t *x, const int32_t *w, uint32_t *acc,
-                                  uint32_t *end, uint32_t start) {
+                                  uint32_t *end, uint32_t start, int32_t stride) {
     int32_t weights[9];
-    for (int32_t i = 0; i < 9; i++) weights[i] = w[i];
-    for (; acc != end; acc++, x += 3) {
+    for (int32_t i = 0; i < 9; i++) weights[i] = w[5 * (i / 3) + i % 3];
+    for (; acc != end; acc++, x += 3 * stride) {
         uint32_t sum = start;
         for (int32_t i = 0; i < 9; i++) sum += (uint32_t)(x[i] * weights[i]);
         *acc = sum;
@@ -86,12 +90,14 @@ void hb_depthwise_line_3x3_thumb1(const int32_t *x, const int32_t *w, uint32_t *
 }
 #endif
 
-static void line_any(const int32_t *x, const int32_t *w, int32_t taps, int32_t step, uint32_t *acc,
-                     const uint32_t *end, uint32_t start) {
-    for (; acc != end; acc++, x += step) {
+static void line_any(const int32_t *x, const int32_t *w, const struct axis *along, int32_t rows,
+                     uint32_t *acc, const uint32_t *end, uint32_t start) {
+    for (; acc != end; acc++, x += rows * along->stride) {
         uint32_t sum = start;
-#pragma GCC unroll 3
-        for (int32_t i = 0; i < taps; i++) sum += (uint32_t)(x[i] * w[i]);
+        for (int32_t tap = 0; tap < along->filter; tap++) {
+            const int32_t *column = x + tap * rows, *weights = w + tap * column_words(rows);
+            for (int32_t i = 0; i < rows; i++) sum += (uint32_t)(column[i] * weights[i]);
+        }
         *acc = sum;
     }
 }
@@ -100,11 +106,14 @@ static void channel(const struct hb_conv_args *args, const struct axis *along,
                     const struct axis *across, const int8_t *image, const uint32_t *record,
                     int8_t *out) {
     const int32_t rows = across->filter, taps = rows * along->filter;
+    const bool is_3x3 = rows == 3 && along->filter == 3 && along->stride <= 2;
     const int8_t *weights = (const int8_t *)(record + 1);
     const struct hb_thumb1_scale *scale = hb_thumb1_scale_at(record + 1 + (taps + 3) / 4);
-    int32_t *ring = args->scratch, *turned = ring + rows * (int32_t)columns_of(along);
-    uint32_t *acc = (uint32_t *)(turned + taps), *end = acc + along->out;
+    int32_t *ring = args->scratch, *filter = ring + rows * (int32_t)columns_of(along);
+    uint32_t *acc = (uint32_t *)(filter + column_words(rows) * along->filter);
+    uint32_t *const end = acc + along->out;
     int32_t loaded = 0, slot = 0;
+    write_out(weights, along->filter, rows, filter);
     for (int32_t j = 0; j < across->out; j++, out += across->out_bytes) {
         const int32_t first = j * across->stride;
         if (loaded < first) {
@@ -118,12 +127,12 @@ static void channel(const struct hb_conv_args *args, const struct axis *along,
             load_line(along, from, -args->params.input_offset, ring + slot, rows);
             if (++slot == rows) slot = 0;
         }
-        /* the slot to be filled next holds the oldest line */
-        turn(weights, along, rows, slot, turned);
-        if (rows == 3 && along->filter == 3 && along->stride == 1) {
-            hb_depthwise_line_3x3_thumb1(ring, turned, acc, end, record[0]);
+        /* the slot to be filled next holds the filter's row 0 */
+        const int32_t *turned = filter + (slot > 0 ? rows - slot : 0);
+        if (is_3x3) {
+            hb_depthwise_line_3x3_thumb1(ring, turned, acc, end, record[0], along->stride);
         } else {
-            line_any(ring, turned, taps, rows * along->stride, acc, end, record[0]);
+            line_any(ring, turned, along, rows, acc, end, record[0]);
         }
         hb_requantize_thumb1(acc, end, scale, out, along->out_bytes);
     }

@@ -1,5 +1,5 @@
-/* A line of a 3x3 depthwise convolution, stride 1, for Armv6-M (hb_thumb1.h): each column of the ring
- * is loaded once, and goes to the three outputs that it lies under. */
+/* A line of a 3x3 depthwise convolution, stride 1 or 2, for Armv6-M (hb_thumb1.h).  With stride 1 each
+ * column of the ring is loaded once, and goes to the three outputs that it lies under. */
 #if defined(__ARM_ARCH) && __ARM_ARCH == 6
     .syntax unified
     .thumb
@@ -29,7 +29,7 @@
     adds \to, \to, r3
     .endm
 
-    .macro finish of, middle, next
+    .macro finish of, end
     ldmia r7!, {r0, r1, r2}
     mov r3, r11
     muls r3, r0, r3
@@ -44,9 +44,18 @@
     stmia r3!, {\of}
     mov r8, r3
     cmp r3, r9
-    beq 9f
+    beq \end
+    .endm
+
+    .macro slide of, middle, next
+    finish \of, 9f
     continue \middle
     begin \next
+    .endm
+
+    .macro three
+    ldmia r1!, {r3, r4, r5}
+    adds r1, r1, #8 /* past the two that repeat */
     .endm
 
 #define FRAME 24
@@ -70,22 +79,33 @@ hb_depthwise_line_3x3_thumb1:
     movs r7, r0
     sub sp, #FRAME
     mov r2, sp
-    ldmia r1!, {r3, r4, r5}
+    three
     stmia r2!, {r3, r4, r5}
-    ldmia r1!, {r3, r4, r5}
+    three
     stmia r2!, {r3, r4, r5}
-    ldmia r1!, {r3, r4, r5}
+    three
     mov r11, r3
     mov r12, r4
     mov lr, r5
+    ldr r3, [sp, #FRAME + 40]
+    cmp r3, #1
+    beq 3f
+2:  ldmia r7!, {r0, r1, r2}
+    begin r4
     ldmia r7!, {r0, r1, r2}
+    continue r4
+    finish r4, 8f
+    subs r7, r7, #12
+    b 2b
+8:  b 9f
+3:  ldmia r7!, {r0, r1, r2}
     begin r4
     ldmia r7!, {r0, r1, r2}
     continue r4
     begin r5
-1:  finish r4, r5, r6
-    finish r5, r6, r4
-    finish r6, r4, r5
+1:  slide r4, r5, r6
+    slide r5, r6, r4
+    slide r6, r4, r5
     b 1b
 9:  add sp, #FRAME
     pop {r4-r7}

@@ -55,10 +55,10 @@ struct hb_thumb1_matmul {
 
 void hb_matmul_thumb1(const struct hb_thumb1_matmul *args);
 
-/* Sums of a line of outputs, from `acc` to `end`, 3x3 with stride 1.  x: columns of three words;
- * w: filter columns of three words. */
+/* Sums of a line of outputs, from `acc` to `end`, 3x3 with stride 1 or 2.  x: columns of three words;
+ * w: filter columns, three of five words each. */
 void hb_depthwise_line_3x3_thumb1(const int32_t *x, const int32_t *w, uint32_t *acc,
-                                  uint32_t *end, uint32_t start);
+                                  uint32_t *end, uint32_t start, int32_t stride);
 
 /* Dot products of `taps` >= 1 bytes with four rows of weights. */
 void hb_dot4_thumb1(const int8_t *x, const int8_t *w, int32_t row_bytes, int32_t taps,
