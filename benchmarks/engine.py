@@ -248,7 +248,7 @@ def models_here(data: Path = DATA) -> list[str]:
 # ---------------------------------------------------------------- output
 
 HEAD = (
-    f"{'board':<13}{'model':<10}{'plain':>12}{'weighted':>12}{'/MAC':>7}{'w/MAC':>7}"
+    f"{'board':<14}{'model':<10}{'plain':>12}{'weighted':>12}{'/MAC':>7}{'w/MAC':>7}"
     f"{'anchor':>12}{'ratio':>7}{'image':>9}{'arena':>8}{'engine':>8}  missed"
 )
 LAYER_HEAD = (
@@ -270,7 +270,7 @@ def show(row: Row) -> None:
     count, goal = row.count, row.goal
     anchor = goal.anchor if goal else None
     print(
-        f"{row.board:<13}{row.model:<10}{count.plain:>12,}{_number(count.weighted, ','):>12}"
+        f"{row.board:<14}{row.model:<10}{count.plain:>12,}{_number(count.weighted, ','):>12}"
         f"{count.plain / row.macs:>7.3f}{_number(_per(count.weighted, row.macs), '.3f'):>7}"
         f"{_number(anchor, ','):>12}{_number(_per(count.plain, anchor), '.3f'):>7}"
         f"{row.image_bytes:>9,}{row.arena_bytes:>8,}{_number(row.engine_flash_bytes, ','):>8}"

@@ -59,7 +59,7 @@ def check_board(board: str, seeds: range) -> None:
 @pytest.mark.emulated
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_kernels_are_exact(board: str) -> None:
-    check_board(board, range(1000, 1002))
+    check_board(board, range(1000, 1001))
 
 
 @pytest.mark.emulated
@@ -69,7 +69,7 @@ def test_the_kernels_are_exact_over_many_networks(board: str) -> None:
     check_board(board, range(2000, 2040))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 @given(
     st.integers(1 << 30, (1 << 31) - 1),
     st.integers(1, 15),
