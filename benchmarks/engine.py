@@ -139,7 +139,8 @@ def floor(core: str, plan: Plan, op: models.OpReport) -> float | None:
     By argument, not by proof.  M4, M7: SMLAD does two products and 14 registers allow four of them
     per load, 0.625 per product, and five instructions per output (requantization, store).  M55:
     0.109 per product with plain loads of 16 lanes, 1.6 per output.  M0: 4 per product, 35 per
-    output.
+    output, as if each product took a multiplication of its own; the engine's share two, and stay
+    below.
     """
     outputs = prod(op.output_shape)
     products = op.macs / outputs
@@ -207,7 +208,7 @@ def measure(board: str, model: str, layers: bool = False, data: Path = DATA) -> 
         When the board cannot be started, or the model does not fit.
     """
     plan = plan_of(board, boards()[board], model, data)
-    core = plan.board.core if not board.endswith("-m0") else "cortex-m0"
+    core = plan.board.core
     found = []
     with counted_board(plan) as counted:
         count = counted.inference()

@@ -62,6 +62,15 @@ struct hb_add_args {
     struct hb_image_add params;
 };
 
+struct hb_expand_args {
+    const uint8_t *coded; /* bits, the most significant one first */
+    uint32_t coded_bytes;
+    const uint8_t *table; /* code lengths of 256 symbols, two to a byte */
+    uint8_t *output;
+    uint32_t bytes;
+};
+
+void hb_expand_ref(const struct hb_expand_args *args);
 void hb_conv_2d_s8xs8_ref(const struct hb_conv_args *args);
 void hb_conv_2d_f32xf32_ref(const struct hb_conv_args *args);
 void hb_depthwise_conv_2d_s8xs8_ref(const struct hb_conv_args *args);
