@@ -21,6 +21,7 @@ from tests.firmware.dsp_graphs import (
     pool_sweep,
 )
 from tests.firmware.images import FLT_MAX, ImageBuilder, conv_params, pool_params, seal
+from tests.firmware.thumb1_graphs import odd_conv_sweep
 
 RECORDS = {layout.name: layout for layout in load("image").layouts}
 PARAMS = {
@@ -128,7 +129,7 @@ def seeds() -> dict[str, bytes]:
 
 
 def packed() -> dict[str, bytes]:
-    """Images for the kernels of the DSP extension, which only some builds have."""
+    """Images for packed kernels, of which every build has some."""
     sweeps = {
         "dsp conv": conv_sweep(3, operators=2),
         "dsp depthwise": depthwise_sweep(0, operators=2),
@@ -137,7 +138,10 @@ def packed() -> dict[str, bytes]:
         "dsp add": add_sweep(0, operators=1),
         "dsp chain": chain_sweep(1),
     }
-    return {name: models.pack(graph, isa=("dsp",)).data for name, graph in sweeps.items()}
+    images = {name: models.pack(graph, isa=("dsp",)).data for name, graph in sweeps.items()}
+    for name, graph in {**sweeps, "dsp odd": odd_conv_sweep(3, operators=3)}.items():
+        images[name.replace("dsp", "thumb1")] = models.pack(graph, isa=("thumb1",)).data
+    return images
 
 
 def fields(image: bytes) -> Iterator[tuple[str, int, str, int, int]]:

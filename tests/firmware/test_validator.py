@@ -22,6 +22,7 @@ from tests.firmware.conftest import make, run_fuzz
 from tests.firmware.corpus import put, set_field
 from tests.firmware.dsp_graphs import Sweep
 
+PACKED_SOURCES = ("hb_validate_dsp.c", "hb_validate_thumb1.c")
 Fuzz = Callable[[list[bytes]], list[tuple[int, int]]]
 MUTATIONS = 10_000
 
@@ -49,12 +50,12 @@ def with_scratch(image: bytes) -> bytes:
     return set_field(image, "op", 0, "scratch_offset", arena, "scratch_bytes", 16)
 
 
-def over_its_input() -> bytes:
+def over_its_input(isa: str = "dsp") -> bytes:
     """A convolution without padding and more than one tap: its rows are not copied first."""
     sweep = Sweep(np.random.default_rng(0), (1, 5, 5, 4))
     weights, bias = sweep.constants((4, 3, 3, 4), 0, 36)
     sweep.operator("CONV_2D", (0, weights, bias), sweep.output((1, 3, 3, 4)), ConvOptions(False))
-    image = models.pack(sweep.graph(), isa=("dsp",)).data
+    image = models.pack(sweep.graph(), isa=(isa,)).data
     records = read_image(image)
     place = records.tensors[records.ops[0].inputs[0]].offset
     return set_field(image, "tensor", records.ops[0].output, "offset", place)
@@ -126,6 +127,8 @@ def test_no_layer_goes_on_behind_the_last_operator(fuzz: Fuzz) -> None:
     assert fuzz([set_field(CHAIN, "op", 2, "flags", 2)])[0] == (e.OP, 2)
 
 
+THUMB1 = corpus.packed()["thumb1 conv"]
+THUMB1_BLOCKS = read_image(THUMB1).tensors[read_image(THUMB1).ops[0].inputs[1]].dims[2]
 BLOCKS = read_image(PACKED).tensors[read_image(PACKED).ops[0].inputs[1]].dims[2]
 CASES = {
     "no image": (b"\xff" * 64, e.MAGIC, e.RECORD_HEADER),
@@ -211,6 +214,24 @@ CASES = {
     ),
     "a packed pool with scratch": (with_scratch(corpus.packed()["dsp pool"]), e.OP, 0),
     "a packed addition with scratch": (with_scratch(corpus.packed()["dsp add"]), e.OP, 0),
+    "thumb1, but another filter": (set_field(THUMB1, "conv", 0, "filter_h", 9), e.OP, 0),
+    "thumb1, but dilated": (set_field(THUMB1, "conv", 0, "dilation_w", 2), e.OP, 0),
+    "thumb1, but a shorter stream": (set_field(THUMB1, "op", 0, "inputs1", 3), e.OP, 0),
+    "thumb1, with less scratch": (
+        set_field(THUMB1, "op", 0, "scratch_bytes", read_image(THUMB1).ops[0].scratch_bytes - 16),
+        e.OP,
+        0,
+    ),
+    "thumb1, in place where it must not": (over_its_input("thumb1"), e.OP, 0),
+    "thumb1, a stream of another rank": (
+        stream_of(THUMB1, "rank", 4, "dims0", THUMB1_BLOCKS, "dims2", 1),
+        e.OP,
+        0,
+    ),
+    "thumb1, a pool with scratch": (with_scratch(corpus.packed()["thumb1 pool"]), e.OP, 0),
+    "thumb1, an addition with scratch": (with_scratch(corpus.packed()["thumb1 add"]), e.OP, 0),
+    "thumb1, fully connected with scratch": (with_scratch(corpus.packed()["thumb1 flat"]), e.OP, 0),
+    "a dsp stream for thumb1": (set_field(PACKED, "op", 0, "variant", 4), e.OP, 0),
     "packed weights for a canonical kernel": (set_field(PACKED, "op", 0, "variant", 0), e.OP, 0),
     "canonical weights for a packed kernel": (set_field(CONV, "op", 0, "variant", 2), e.OP, 0),
     "an unknown kernel": (set_field(CONV, "op", 0, "variant", 3), e.OP, 0),
@@ -288,9 +309,9 @@ def test_branches_of_the_validator_are_covered(tmp_path: Path) -> None:
     for source in (
         "hb_validate.c",
         "hb_validate_op.c",
-        "hb_validate_dsp.c",
         "hb_validate_elementwise.c",
         "hb_validate_movement.c",
+        *PACKED_SOURCES,
     ):
         taken, total = branch_coverage(program.parent, source)
         assert total > 50

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from hilbench.errors import ImageTooLarge
-from hilbench.models import cost, dsp, rows
+from hilbench.models import cost, dsp, rows, thumb1
 from hilbench.models.coding import Coded, code_tensors
 from hilbench.models.graph import Graph, is_weighted
 from hilbench.models.image_writer import ImageWriter, weights_tensor
 from hilbench.models.lowering import Step, layers, lower
 from hilbench.models.plan import Buffer, Place, align, plan
 from hilbench.schema import image
+
+#: Kernels by the instruction set that they need, best first: each takes what it can.
+PackStep = Callable[[Graph, Step], dsp.Packed | None]
+PACKERS: dict[str, tuple[image.Kernel, PackStep]] = {
+    "dsp": (image.Kernel.DSP, dsp.pack_step),
+    "thumb1": (image.Kernel.THUMB1, thumb1.pack_step),
+    "rv32im": (image.Kernel.RV32, thumb1.pack_step),
+}
 
 
 @dataclass(frozen=True)
@@ -98,10 +106,14 @@ def pack(
         See :func:`hilbench.models.load`.
     """
     steps = lower(graph)
-    use_dsp = "dsp" in isa and not reference_kernels
-    packed = [dsp.pack_step(graph, step) if use_dsp else None for step in steps]
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
-    kernels = [canonical if p is None else image.Kernel.DSP for p in packed]
+    packers = [] if reference_kernels else [PACKERS[name] for name in PACKERS if name in isa]
+    packed: list[dsp.Packed | None] = []
+    kernels = []
+    for step in steps:
+        kernel, found = _pack_step(graph, step, packers)
+        packed.append(found)
+        kernels.append(canonical if kernel is None else kernel)
     scratch = [
         p.scratch_bytes if p is not None else _scratch_bytes(graph, step)
         for step, p in zip(steps, packed, strict=True)
@@ -143,6 +155,17 @@ def pack(
         layer_of_step=_layers_of(steps),
         arena_lower_bound_bytes=layout.lower_bound_bytes,
     )
+
+
+def _pack_step(
+    graph: Graph, step: Step, packers: Iterable[tuple[image.Kernel, PackStep]]
+) -> tuple[image.Kernel | None, dsp.Packed | None]:
+    """The first kernel that takes a step; none: it stays canonical."""
+    for kernel, pack_step in packers:
+        packed = pack_step(graph, step)
+        if packed is not None:
+            return kernel, packed
+    return None, None
 
 
 def check_fit(
