@@ -12,7 +12,7 @@ static bool is_stream(const struct hb_engine *engine, const struct hb_image_op *
                       uint32_t blocks, uint32_t words) {
     struct hb_image_tensor stream;
     return hb_get_input(engine, op, slot, &stream) && hb_slots_absent(op, slot + 1u) &&
-           stream.storage == HB_STORAGE_CONSTANT && stream.dtype == HB_DTYPE_INT32 &&
+           stream.dtype == HB_DTYPE_INT32 &&
            stream.dims[0] == 1u && stream.dims[1] == 1u && stream.dims[2] == blocks &&
            stream.dims[3] == words;
 }
