@@ -3,6 +3,7 @@
 
 #include "hb_internal.h"
 #include "kernels/dsp/hb_dsp.h"
+#include "kernels/mve/hb_mve.h"
 #include "kernels/hb_kernels.h"
 
 static uint8_t *tensor_data(const struct hb_engine *engine, const struct hb_image_tensor *tensor) {
@@ -24,7 +25,7 @@ struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
     const struct hb_image_conv params = hb_conv_params(engine, op);
-    const bool packed = op->variant == HB_KERNEL_DSP;
+    const bool packed = hb_is_packed(op);
     return (struct hb_conv_args){
         .input = tensor_data(engine, &in),
         .weights = tensor_data(engine, &weights),
@@ -57,6 +58,13 @@ static void run_conv(const struct hb_engine *engine, const struct hb_image_op *o
         return;
     }
 #endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_mve(&args);
+        else hb_depthwise_conv_2d_s8xs8_mve(&args);
+        return;
+    }
+#endif
     if (op->opcode == HB_OPCODE_CONV_2D) {
         if (is_float) hb_conv_2d_f32xf32_ref(&args);
         else hb_conv_2d_s8xs8_ref(&args);
@@ -74,7 +82,7 @@ struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine
     const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
     const uint32_t rows = hb_elements(&out) / out.dims[3];
     const uint32_t in_c =
-        op->variant == HB_KERNEL_DSP ? hb_elements(&in) / rows : weights.dims[3];
+        hb_is_packed(op) ? hb_elements(&in) / rows : weights.dims[3];
     return (struct hb_fully_connected_args){
         .input = tensor_data(engine, &in),
         .weights = tensor_data(engine, &weights),
@@ -99,6 +107,12 @@ static void run_fully_connected(const struct hb_engine *engine, const struct hb_
         return;
     }
 #endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        hb_fully_connected_s8xs8_mve(&args);
+        return;
+    }
+#endif
     if (in->dtype == HB_DTYPE_FLOAT32) hb_fully_connected_f32xf32_ref(&args);
     else hb_fully_connected_s8xs8_ref(&args);
 }
@@ -120,6 +134,13 @@ static void run_pool(const struct hb_engine *engine, const struct hb_image_op *o
 #ifdef HB_KERNELS_DSP
     if (op->variant == HB_KERNEL_DSP) {
         hb_average_pool_2d_s8_dsp(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        if (op->opcode == HB_OPCODE_AVERAGE_POOL_2D) hb_average_pool_2d_s8_mve(&args);
+        else hb_max_pool_2d_s8_mve(&args);
         return;
     }
 #endif
@@ -159,6 +180,14 @@ static void run_add(const struct hb_engine *engine, const struct hb_image_op *op
         args.tables = slot_data(engine, op, 2);
         args.is_direct = hb_tensor_at(engine, op->inputs[2]).dims[3] == HB_ADD_DIRECT_WORDS;
         hb_add_s8_dsp(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        args.tables = slot_data(engine, op, 2);
+        args.is_direct = hb_tensor_at(engine, op->inputs[2]).dims[3] == HB_MVE_ADD_LINEAR_WORDS;
+        hb_add_s8_mve(&args);
         return;
     }
 #endif

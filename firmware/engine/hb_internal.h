@@ -27,6 +27,12 @@ struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine
 /* A dot product of this many int8 x int8 terms (|x + offset| <= 255, |w| <= 128) fits int32. */
 #define HB_MAX_DOT_TERMS 65536u
 
+/* Whether the operator's constants are laid out for an instruction set: int8, the filter's size in
+ * the parameters, one stream. */
+static inline bool hb_is_packed(const struct hb_image_op *op) {
+    return op->variant >= HB_KERNEL_DSP;
+}
+
 /* No tensor in the slots from `first_slot` on. */
 bool hb_slots_absent(const struct hb_image_op *op, uint32_t first_slot);
 /* The tensor in a slot; false: none. */
@@ -45,8 +51,17 @@ bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op 
 bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_check_add(const struct hb_engine *engine, const struct hb_image_op *op);
 
-/* An operator for kernel dsp; false where the build has none. */
+/* What packed constants have in common: int32[blocks, words] in slot `slot`, nothing behind them. */
+bool hb_is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
+                  uint32_t blocks, uint32_t words);
+/* Exactly `bytes` of scratch, rounded up to the alignment. */
+bool hb_has_scratch(const struct hb_image_op *op, uint64_t bytes);
+/* A packed convolution or depthwise convolution, but its stream, scratch and place. */
+bool hb_check_packed_conv(const struct hb_engine *engine, const struct hb_image_op *op);
+
+/* An operator for kernel dsp, mve; false where the build has none. */
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_mve(const struct hb_engine *engine, const struct hb_image_op *op);
 
 /* Types, shapes and parameters of one operator whose tensors are already known to be in bounds. */
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op);

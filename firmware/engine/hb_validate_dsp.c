@@ -6,52 +6,26 @@
 
 #include "kernels/dsp/hb_dsp.h"
 
-/* Constants int32[blocks, words] in slot `slot`, nothing after them. */
-static bool is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
-                      uint32_t blocks, uint32_t words) {
-    struct hb_image_tensor stream;
-    return hb_get_input(engine, op, slot, &stream) && hb_slots_absent(op, slot + 1u) &&
-           stream.storage == HB_STORAGE_CONSTANT && stream.dtype == HB_DTYPE_INT32 &&
-           stream.dims[0] == 1u && stream.dims[1] == 1u && stream.dims[2] == blocks &&
-           stream.dims[3] == words;
-}
-
-static bool has_scratch(const struct hb_image_op *op, uint64_t bytes) {
-    const uint64_t blocks = (bytes + HB_IMAGE_ALIGNMENT - 1u) / HB_IMAGE_ALIGNMENT;
-    return op->scratch_bytes == blocks * HB_IMAGE_ALIGNMENT;
-}
-
 static bool is_full_range(int32_t act_min, int32_t act_max) {
     return act_min == -128 && act_max == 127;
 }
 
 static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
-    struct hb_image_tensor in, stream, out;
-    struct hb_image_conv p;
-    if (!hb_check_weighted(engine, op, &in, &stream, &out, &p) || in.dtype != HB_DTYPE_INT8 ||
-        !is_full_range(p.act_min, p.act_max)) {
-        return false;
-    }
-    if (p.stride_h == 0u || p.stride_w == 0u || p.dilation_h != 1u || p.dilation_w != 1u ||
-        p.depth_multiplier != 1u || in.dims[0] != out.dims[0] ||
-        (uint64_t)p.filter_h * p.filter_w * in.dims[3] > HB_MAX_DOT_TERMS ||
-        !hb_check_axis(in.dims[1], out.dims[1], p.filter_h, p.stride_h, 1, p.pad_top) ||
-        !hb_check_axis(in.dims[2], out.dims[2], p.filter_w, p.stride_w, 1, p.pad_left)) {
-        return false;
-    }
+    if (!hb_check_packed_conv(engine, op)) return false;
     const struct hb_conv_args args = hb_conv_args_of(engine, op);
-    const uint32_t channels = out.dims[3];
-    const bool shared = in.storage == HB_STORAGE_ARENA && in.offset == out.offset;
+    const uint32_t channels = (uint32_t)args.out_c;
+    const bool shared = args.input == args.output;
+    if (!is_full_range(args.params.act_min, args.params.act_max)) return false;
     if (op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D) {
         return hb_depthwise_conv_2d_s8xs8_dsp_takes(&args) &&
                (!shared || hb_depthwise_conv_2d_s8xs8_dsp_in_place(&args)) &&
-               is_stream(engine, op, 1, channels, HB_DEPTHWISE_RECORD_WORDS) &&
-               has_scratch(op, hb_depthwise_conv_2d_s8xs8_dsp_scratch_bytes(&args));
+               hb_is_stream(engine, op, 1, channels, HB_DEPTHWISE_RECORD_WORDS) &&
+               hb_has_scratch(op, hb_depthwise_conv_2d_s8xs8_dsp_scratch_bytes(&args));
     }
     const uint32_t words = HB_P8_FIXED_WORDS + hb_conv_2d_s8xs8_dsp_depth(&args) / 2u;
     return channels % 2u == 0u && (!shared || hb_conv_2d_s8xs8_dsp_in_place(&args)) &&
-           is_stream(engine, op, 1, channels / 2u, words) &&
-           has_scratch(op, hb_conv_2d_s8xs8_dsp_scratch_bytes(&args));
+           hb_is_stream(engine, op, 1, channels / 2u, words) &&
+           hb_has_scratch(op, hb_conv_2d_s8xs8_dsp_scratch_bytes(&args));
 }
 
 static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
@@ -69,8 +43,8 @@ static bool check_fully_connected(const struct hb_engine *engine, const struct h
     }
     const uint32_t words = HB_P8_FIXED_WORDS + hb_fully_connected_s8xs8_dsp_depth(&args) / 2u;
     return args.in_c > 0 && channels % 2u == 0u &&
-           is_stream(engine, op, 1, channels / 2u, words) &&
-           has_scratch(op, hb_fully_connected_s8xs8_dsp_scratch_bytes(&args));
+           hb_is_stream(engine, op, 1, channels / 2u, words) &&
+           hb_has_scratch(op, hb_fully_connected_s8xs8_dsp_scratch_bytes(&args));
 }
 
 static bool is_int8(const struct hb_engine *engine, const struct hb_image_op *op) {
@@ -88,8 +62,8 @@ static bool check_add(const struct hb_engine *engine, const struct hb_image_op *
     if (!is_int8(engine, op) || !hb_check_add(engine, op)) return false;
     const struct hb_image_add p = hb_add_params(engine, op);
     return is_full_range(p.act_min, p.act_max) && op->scratch_bytes == 0u &&
-           (is_stream(engine, op, 2, 1, HB_ADD_DIRECT_WORDS) ||
-            is_stream(engine, op, 2, 1, HB_ADD_SCALED_WORDS));
+           (hb_is_stream(engine, op, 2, 1, HB_ADD_DIRECT_WORDS) ||
+            hb_is_stream(engine, op, 2, 1, HB_ADD_SCALED_WORDS));
 }
 
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op) {

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ImageTooLarge
-from hilbench.models import cost, dsp
+from hilbench.models import cost, dsp, mve
+from hilbench.models.dsp import Packed
 from hilbench.models.graph import ELEMENT_BYTES, Graph, Tensor
 from hilbench.models.lowering import Step, lower
 from hilbench.models.operator_view import Int32
@@ -22,6 +23,11 @@ _DTYPES = {
     "int16": image.Dtype.INT16,
     "int32": image.Dtype.INT32,
     "float32": image.Dtype.FLOAT32,
+}
+#: Instruction sets with kernels of their own, the best first, and what packs an operator for them.
+PACKERS: dict[str, tuple[image.Kernel, Callable[[Graph, Step], Packed | None]]] = {
+    "mve": (image.Kernel.MVE, mve.pack_step),
+    "dsp": (image.Kernel.DSP, dsp.pack_step),
 }
 #: The header's CRC covers everything from here on.
 CRC_START = 16
@@ -90,10 +96,11 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
         See :func:`hilbench.models.load`.
     """
     steps = lower(graph)
-    use_dsp = "dsp" in isa and not reference_kernels
-    packed = [dsp.pack_step(graph, step) if use_dsp else None for step in steps]
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
-    kernels = [canonical if p is None else image.Kernel.DSP for p in packed]
+    packers = [] if reference_kernels else [PACKERS[name] for name in PACKERS if name in isa]
+    choices = [_choose(packers, graph, step) for step in steps]
+    kernels = [canonical if kernel is None else kernel for kernel, _ in choices]
+    packed = [p for _, p in choices]
     layout = plan(
         graph,
         steps,
@@ -121,6 +128,19 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
         ),
         model_digest=graph.digest,
     )
+
+
+def _choose(
+    packers: list[tuple[image.Kernel, Callable[[Graph, Step], Packed | None]]],
+    graph: Graph,
+    step: Step,
+) -> tuple[image.Kernel | None, Packed | None]:
+    """The first kernel that takes the operator, and what it needs; None: no packed one."""
+    for kernel, pack_step in packers:
+        packed = pack_step(graph, step)
+        if packed is not None:
+            return kernel, packed
+    return None, None
 
 
 def check_fit(
@@ -201,7 +221,7 @@ class _Writer:
         return len(self.tensors) - 1
 
     def operator(
-        self, step: Step, kernel: image.Kernel, packed: dsp.Packed | None, scratch_offset: int
+        self, step: Step, kernel: image.Kernel, packed: Packed | None, scratch_offset: int
     ) -> tuple[image.Op, bytes]:
         """Record (its params_offset still 0) and parameter bytes of a step."""
         if packed is None:

@@ -1,0 +1,32 @@
+/* What all packed operators have in common. */
+#include "hb_internal.h"
+
+bool hb_is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
+                  uint32_t blocks, uint32_t words) {
+    struct hb_image_tensor stream;
+    return hb_get_input(engine, op, slot, &stream) && hb_slots_absent(op, slot + 1u) &&
+           stream.storage == HB_STORAGE_CONSTANT && stream.dtype == HB_DTYPE_INT32 &&
+           stream.dims[0] == 1u && stream.dims[1] == 1u && stream.dims[2] == blocks &&
+           stream.dims[3] == words;
+}
+
+bool hb_has_scratch(const struct hb_image_op *op, uint64_t bytes) {
+    const uint64_t blocks = (bytes + HB_IMAGE_ALIGNMENT - 1u) / HB_IMAGE_ALIGNMENT;
+    return op->scratch_bytes == blocks * HB_IMAGE_ALIGNMENT;
+}
+
+bool hb_check_packed_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
+    struct hb_image_tensor in, stream, out;
+    struct hb_image_conv p;
+    if (!hb_check_weighted(engine, op, &in, &stream, &out, &p) || in.dtype != HB_DTYPE_INT8) {
+        return false;
+    }
+    const bool depthwise = op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D;
+    const uint64_t channels = (uint64_t)in.dims[3] * p.depth_multiplier;
+    return p.stride_h > 0u && p.stride_w > 0u && p.dilation_h == 1u && p.dilation_w == 1u &&
+           (depthwise ? channels == out.dims[3] : p.depth_multiplier == 1u) &&
+           in.dims[0] == out.dims[0] &&
+           (uint64_t)p.filter_h * p.filter_w * in.dims[3] <= HB_MAX_DOT_TERMS &&
+           hb_check_axis(in.dims[1], out.dims[1], p.filter_h, p.stride_h, 1, p.pad_top) &&
+           hb_check_axis(in.dims[2], out.dims[2], p.filter_w, p.stride_w, 1, p.pad_left);
+}
