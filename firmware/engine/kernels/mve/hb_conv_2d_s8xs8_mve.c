@@ -64,39 +64,60 @@ bool hb_conv_2d_s8xs8_mve_in_place(const struct hb_conv_args *args) {
 
 /* The input rows of one image, through the strip unless they are read where they lie. */
 struct feed {
-    const struct hb_conv_args *args;
     const int8_t *image;
-    int8_t *strip; /* NULL: direct */
+    int8_t *strip;  /* NULL: direct */
     int32_t loaded; /* padded rows seen so far */
+    int32_t taps, stride, pad_top, in_h, row_bytes;
+    int32_t left, width, right; /* columns: padding, input, padding */
+    int32_t zero;
+    struct hb_spread spread;
 };
 
-static void load_row(const struct feed *feed, int8_t *to, int32_t padded_row) {
-    const struct hb_conv_args *args = feed->args;
-    const int32_t bytes = args->in_c, step = args->filter_h * bytes;
+static struct feed feed_of(const struct hb_conv_args *args, int8_t *strip) {
     const int32_t columns = (int32_t)columns_of(args), left = args->params.pad_left;
-    const int32_t zero = -args->params.input_offset, y = padded_row - args->params.pad_top;
-    if (y < 0 || y >= args->in_h) {
-        hb_spread_fill_mve(to, zero, columns, bytes, step);
+    const int32_t room = columns - left, width = args->in_w < room ? args->in_w : room;
+    struct feed feed = {
+        .image = args->input,
+        .strip = strip,
+        .taps = args->filter_h,
+        .stride = args->params.stride_h,
+        .pad_top = args->params.pad_top,
+        .in_h = args->in_h,
+        .row_bytes = args->in_w * args->in_c,
+        .left = left,
+        .width = width,
+        .right = room - width,
+        .zero = -args->params.input_offset,
+    };
+    if (strip != NULL) hb_spread_init(&feed.spread, args->in_c, args->filter_h * args->in_c);
+    return feed;
+}
+
+static void load_row(const struct feed *feed, int8_t *to, int32_t padded_row) {
+    const struct hb_spread *spread = &feed->spread;
+    const int32_t y = padded_row - feed->pad_top;
+    if (y < 0 || y >= feed->in_h) {
+        hb_spread_fill_mve(spread, to, feed->zero, feed->left + feed->width + feed->right);
         return;
     }
-    const int32_t room = columns - left, width = args->in_w < room ? args->in_w : room;
-    if (left > 0) hb_spread_fill_mve(to, zero, left, bytes, step);
-    to += left * step;
-    hb_spread_mve(to, feed->image + y * args->in_w * bytes, width, bytes, step);
-    if (room > width) hb_spread_fill_mve(to + width * step, zero, room - width, bytes, step);
+    if (feed->left > 0) hb_spread_fill_mve(spread, to, feed->zero, feed->left);
+    to += feed->left * spread->step;
+    hb_spread_mve(spread, to, feed->image + y * feed->row_bytes, feed->width);
+    if (feed->right == 0) return;
+    hb_spread_fill_mve(spread, to + feed->width * spread->step, feed->zero, feed->right);
 }
 
 /* Where the bytes under the first pixel of an output row lie. */
 static const int8_t *seek(struct feed *feed, int32_t out_y) {
-    const struct hb_conv_args *args = feed->args;
-    const int32_t taps = args->filter_h, first = out_y * args->params.stride_h;
-    if (feed->strip == NULL) return feed->image + first * args->in_w * args->in_c;
+    const int32_t first = out_y * feed->stride;
+    if (feed->strip == NULL) return feed->image + first * feed->row_bytes;
     if (feed->loaded < first) feed->loaded = first;
-    const int32_t origin = taps > args->params.stride_h ? 0 : first;
-    for (; feed->loaded < first + taps; feed->loaded++) {
-        load_row(feed, feed->strip + (feed->loaded - origin) * args->in_c, feed->loaded);
+    int8_t *strip = feed->strip;
+    if (feed->taps <= feed->stride) strip -= first * feed->spread.bytes;
+    for (; feed->loaded < first + feed->taps; feed->loaded++) {
+        load_row(feed, strip + feed->loaded * feed->spread.bytes, feed->loaded);
     }
-    return feed->strip + (first - origin) * args->in_c;
+    return strip + first * feed->spread.bytes;
 }
 
 /* 1x1 over every position: one long row. */
@@ -125,8 +146,7 @@ void hb_conv_2d_s8xs8_mve(const struct hb_conv_args *given) {
     const int32_t groups = (int32_t)groups_of(&args);
     int32_t *sums = args.scratch;
     int8_t *waiting = (int8_t *)(sums + 8 * groups); /* bytes under a pixel without a partner */
-    struct feed feed = {.args = &args, .image = args.input};
-    if (!is_direct(&args)) feed.strip = waiting + depth;
+    struct feed feed = feed_of(&args, is_direct(&args) ? NULL : waiting + depth);
     struct hb_matmul_mve matmul = {
         .step = 2 * pixel,
         .stream = args.weights,
@@ -151,9 +171,9 @@ void hb_conv_2d_s8xs8_mve(const struct hb_conv_args *given) {
             }
             if (left > 1) run(&matmul, depth, at, at + pixel, left / 2);
             is_waiting = left % 2 == 1;
-            if (is_waiting) hb_spread_mve(waiting, at + (left - 1) * pixel, 1, depth, 0);
+            if (is_waiting) hb_copy_mve(waiting, at + (left - 1) * pixel, depth);
         }
-        feed.image += args.in_h * args.in_w * args.in_c;
+        feed.image += args.in_h * feed.row_bytes;
     }
     if (!is_waiting) return;
     matmul.to_b = 0;

@@ -65,57 +65,104 @@ bool hb_depthwise_conv_2d_s8xs8_mve_in_place(const struct hb_conv_args *args) {
            args->in_w == args->out_w && args->in_c == args->out_c;
 }
 
-/* Element of up to eight channels' strips from `columns` pixels. */
-static void spread_line(int8_t *strips, int32_t pitch, const int8_t *from, int32_t columns,
-                        int32_t channels, int32_t in_step, int32_t step) {
-#if HB_MVE_ASM
-    const mve_pred16_t p = vctp16q((uint32_t)channels);
-    const uint16x8_t offsets = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)pitch);
-#pragma GCC unroll 4
-    for (; columns > 0; columns--, from += in_step, strips += step) {
-        vstrbq_scatter_offset_p_s16(strips, offsets, vldrbq_z_s16(from, p), p);
-    }
-#else
-    for (; columns > 0; columns--, from += in_step, strips += step) {
-        for (int32_t c = 0; c < channels; c++) strips[c * pitch] = from[c];
-    }
-#endif
+/* Up to eight channels' strips, and how their lines are fed. */
+struct strips {
+    int8_t *first;
+    int32_t pitch, columns;
+    int32_t left, width, right; /* columns: padding, input, padding */
+    int32_t zero;
+    struct axes axes;
+};
+
+static struct strips strips_of(const struct hb_conv_args *args) {
+    const struct axes axes = axes_of(args);
+    const int32_t columns = (int32_t)columns_of(&axes.u), room = columns - axes.u.pad;
+    const int32_t width = axes.u.in < room ? axes.u.in : room;
+    return (struct strips){
+        .first = args->scratch,
+        .pitch = (int32_t)pitch_of(&axes),
+        .columns = columns,
+        .left = axes.u.pad,
+        .width = width,
+        .right = room - width,
+        .zero = -args->params.input_offset,
+        .axes = axes,
+    };
 }
 
-static void fill_line(int8_t *strips, int32_t pitch, int32_t value, int32_t columns, int32_t step) {
 #if HB_MVE_ASM
-    const uint16x8_t offsets = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)pitch);
-    const int16x8_t values = vdupq_n_s16((int16_t)value);
-    for (; columns > 0; columns--, strips += step) {
-        vstrbq_scatter_offset_s16(strips, offsets, values);
-    }
-#else
-    for (; columns > 0; columns--, strips += step) {
-        for (int32_t c = 0; c < BLOCK; c++) strips[c * pitch] = (int8_t)value;
-    }
-#endif
+
+static inline uint16x8_t offsets_of(const struct strips *strips) {
+    return vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)strips->pitch);
 }
+
+static int8_t *spread_line(const struct strips *strips, int8_t *to, const int8_t *from,
+                           int32_t channels) {
+    const uint16x8_t offsets = offsets_of(strips);
+    const int32_t in_step = strips->axes.u.in_step, step = strips->axes.v.taps;
+    int32_t columns = strips->width;
+    if (channels == BLOCK) {
+#pragma GCC unroll 8
+        for (; columns > 0; columns--, from += in_step, to += step) {
+            vstrbq_scatter_offset_s16(to, offsets, vldrbq_s16(from));
+        }
+        return to;
+    }
+    const mve_pred16_t p = vctp16q((uint32_t)channels);
+    for (; columns > 0; columns--, from += in_step, to += step) {
+        vstrbq_scatter_offset_p_s16(to, offsets, vldrbq_z_s16(from, p), p);
+    }
+    return to;
+}
+
+static int8_t *fill_line(const struct strips *strips, int8_t *to, int32_t columns) {
+    const uint16x8_t offsets = offsets_of(strips);
+    const int16x8_t values = vdupq_n_s16((int16_t)strips->zero);
+    for (; columns > 0; columns--, to += strips->axes.v.taps) {
+        vstrbq_scatter_offset_s16(to, offsets, values);
+    }
+    return to;
+}
+
+#else
+
+static int8_t *spread_line(const struct strips *strips, int8_t *to, const int8_t *from,
+                           int32_t channels) {
+    for (int32_t i = 0; i < strips->width; i++) {
+        for (int32_t c = 0; c < channels; c++) to[c * strips->pitch] = from[c];
+        from += strips->axes.u.in_step;
+        to += strips->axes.v.taps;
+    }
+    return to;
+}
+
+static int8_t *fill_line(const struct strips *strips, int8_t *to, int32_t columns) {
+    for (; columns > 0; columns--, to += strips->axes.v.taps) {
+        for (int32_t c = 0; c < BLOCK; c++) to[c * strips->pitch] = (int8_t)strips->zero;
+    }
+    return to;
+}
+
+#endif
 
 /* Padded line `at` of up to eight channels; `image`: the first of them. */
-static void load_line(const struct axes *axes, int8_t *strips, const int8_t *image, int32_t at,
-                      int32_t channels, int32_t zero) {
-    const struct axis *u = &axes->u, *v = &axes->v;
-    const int32_t pitch = (int32_t)pitch_of(axes), columns = (int32_t)columns_of(u);
-    const int32_t line = at - v->pad, step = v->taps;
+static void load_line(const struct strips *strips, int8_t *to, const int8_t *image, int32_t at,
+                      int32_t channels) {
+    const struct axis *v = &strips->axes.v;
+    const int32_t line = at - v->pad;
     if (line < 0 || line >= v->in) {
-        fill_line(strips, pitch, zero, columns, step);
+        (void)fill_line(strips, to, strips->columns);
         return;
     }
-    const int32_t room = columns - u->pad, width = u->in < room ? u->in : room;
-    fill_line(strips, pitch, zero, u->pad, step);
-    strips += u->pad * step;
-    spread_line(strips, pitch, image + line * v->in_step, width, channels, u->in_step, step);
-    fill_line(strips + width * step, pitch, zero, room - width, step);
+    to = fill_line(strips, to, strips->left);
+    to = spread_line(strips, to, image + line * v->in_step, channels);
+    (void)fill_line(strips, to, strips->right);
 }
+
+typedef void line_kernel(const struct hb_line_mve *args);
 
 #if HB_MVE_ASM
 
-typedef void line_kernel(const struct hb_line_mve *args);
 line_kernel hb_depthwise_line_mve_3, hb_depthwise_line_mve_3_relu;
 line_kernel hb_depthwise_line_mve_6, hb_depthwise_line_mve_6_relu;
 line_kernel hb_depthwise_line_mve_any;
@@ -130,12 +177,10 @@ static line_kernel *choose_line(const struct hb_line_mve *args) {
     return hb_depthwise_line_mve_any;
 }
 
-static void run_line(const struct hb_line_mve *args) { choose_line(args)(args); }
-
 #else
 
 static void run_line(const struct hb_line_mve *args) {
-    const int32_t words = (int32_t)HB_DEPTHWISE_FIXED_WORDS + 8 * args->vectors;
+    const int32_t words = args->record_words;
     for (int32_t channel = 0; channel < 2 * args->pairs; channel++) {
         const int32_t *record = args->records + channel / 2 * words;
         const int8_t *weights = (const int8_t *)(record + 8) + channel % 2 * 16;
@@ -154,38 +199,63 @@ static void run_line(const struct hb_line_mve *args) {
     }
 }
 
+static line_kernel *choose_line(const struct hb_line_mve *args) {
+    (void)args;
+    return run_line;
+}
+
 #endif
 
 /* All pairs of the outputs of `channels` input channels.  With a multiplier each pair is a call of
  * its own, since both may read the same strip. */
-static void run_block(struct hb_line_mve line, int32_t pitch, int32_t channels,
-                      int32_t multiplier) {
-    const int8_t *strips = line.strip;
+static void run_block(line_kernel *kernel, struct hb_line_mve *line, int32_t pitch,
+                      int32_t channels, int32_t multiplier) {
     if (multiplier == 1) {
-        line.pairs = channels / 2;
-        line.to_b = pitch;
-        line.to_next = 2 * pitch;
-        run_line(&line);
+        line->pairs = channels / 2;
+        line->to_b = pitch;
+        line->to_next = 2 * pitch;
+        kernel(line);
         return;
     }
-    const int32_t words = (int32_t)HB_DEPTHWISE_FIXED_WORDS + 8 * line.vectors;
-    line.pairs = 1;
+    const int8_t *strips = line->strip;
+    const int32_t *records = line->records;
+    line->pairs = 1;
     for (int32_t c = 0; c < channels * multiplier; c += 2) {
-        line.strip = strips + c / multiplier * pitch;
-        line.to_b = ((c + 1) / multiplier - c / multiplier) * pitch;
-        run_line(&line);
-        line.out += 2;
-        line.records += words;
+        line->strip = strips + c / multiplier * pitch;
+        line->to_b = ((c + 1) / multiplier - c / multiplier) * pitch;
+        kernel(line);
+        line->out += 2;
+        line->records += line->record_words;
+    }
+    line->records = records;
+}
+
+/* All lines of up to eight channels; `image` and `out`: the first of them. */
+static void run_lines(const struct strips *strips, line_kernel *kernel, struct hb_line_mve *line,
+                      const int8_t *image, int8_t *out, int32_t channels, int32_t multiplier) {
+    const struct axis *v = &strips->axes.v;
+    int32_t loaded = 0;
+    for (int32_t y = 0; y < v->out; y++, out += v->out_step) {
+        const int32_t first = y * v->stride;
+        int8_t *to = strips->first;
+        if (loaded < first) loaded = first;
+        if (v->taps <= v->stride) to -= first;
+        for (; loaded < first + v->taps; loaded++) {
+            load_line(strips, to + loaded, image, loaded, channels);
+        }
+        line->strip = to + first;
+        line->out = out;
+        run_block(kernel, line, strips->pitch, channels, multiplier);
     }
 }
 
 void hb_depthwise_conv_2d_s8xs8_mve(const struct hb_conv_args *args) {
-    const struct axes axes = axes_of(args);
-    const struct axis *u = &axes.u, *v = &axes.v;
-    const int32_t pitch = (int32_t)pitch_of(&axes), zero = -args->params.input_offset;
+    const struct strips strips = strips_of(args);
+    const struct axis *u = &strips.axes.u, *v = &strips.axes.v;
     const int32_t multiplier = args->params.depth_multiplier;
+    const int32_t vectors = (int32_t)hb_depthwise_conv_2d_s8xs8_mve_depth(args) / 16;
     const int8_t *image = args->input;
-    int8_t *strips = args->scratch, *out = args->output;
+    int8_t *out = args->output;
     struct hb_line_mve line = {
         .groups = u->out / PIXELS,
         .rest = u->out % PIXELS,
@@ -194,25 +264,17 @@ void hb_depthwise_conv_2d_s8xs8_mve(const struct hb_conv_args *args) {
         .act_min = args->params.act_min,
         .act_max = args->params.act_max,
         .step = u->stride * v->taps,
-        .vectors = (int32_t)hb_depthwise_conv_2d_s8xs8_mve_depth(args) / 16,
+        .vectors = vectors,
+        .record_words = (int32_t)HB_DEPTHWISE_FIXED_WORDS + 8 * vectors,
     };
-    const int32_t words = (int32_t)HB_DEPTHWISE_FIXED_WORDS + 8 * line.vectors;
+    line_kernel *const kernel = choose_line(&line);
     for (int32_t batch = 0; batch < args->batches; batch++) {
         line.records = args->weights;
         for (int32_t c = 0; c < args->in_c; c += BLOCK) {
             const int32_t channels = args->in_c - c < BLOCK ? args->in_c - c : BLOCK;
-            int32_t loaded = 0;
-            for (int32_t y = 0; y < v->out; y++) {
-                const int32_t first = y * v->stride, origin = v->taps > v->stride ? 0 : first;
-                if (loaded < first) loaded = first;
-                for (; loaded < first + v->taps; loaded++) {
-                    load_line(&axes, strips + loaded - origin, image + c, loaded, channels, zero);
-                }
-                line.strip = strips + first - origin;
-                line.out = out + y * v->out_step + c * multiplier;
-                run_block(line, pitch, channels, multiplier);
-            }
-            line.records += channels * multiplier / 2 * words;
+            run_lines(&strips, kernel, &line, image + c, out + c * multiplier, channels,
+                      multiplier);
+            line.records += channels * multiplier / 2 * line.record_words;
         }
         image += args->in_h * args->in_w * args->in_c;
         out += args->out_h * args->out_w * args->out_c;

@@ -27,7 +27,7 @@ void hb_fully_connected_s8xs8_mve(const struct hb_fully_connected_args *args) {
     for (int32_t batch = 0; batch < args->batches; batch++, input += args->in_c) {
         dot.row = input;
         if (args->in_c % 16 != 0) {
-            hb_spread_mve(args->scratch, input, 1, args->in_c, 0);
+            hb_copy_mve(args->scratch, input, args->in_c);
             dot.row = args->scratch;
         }
         hb_dot_mve(&dot);

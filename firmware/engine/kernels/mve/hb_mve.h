@@ -100,7 +100,7 @@ struct hb_line_mve {
     const int8_t *strip; /* under the line's first output, of the first channel */
     int32_t to_b;        /* from there to the pair's other channel */
     int32_t to_next;     /* and to the next pair */
-    const int32_t *records;
+    const int32_t *records; /* of the first pair */
     int32_t pairs;
     int8_t *out;
     int32_t groups, rest; /* outputs: 4 groups + rest */
@@ -108,14 +108,34 @@ struct hb_line_mve {
     int32_t zero_point, act_min, act_max;
     int32_t step; /* from the bytes under an output to those of the next */
     int32_t vectors;
+    int32_t record_words; /* of a pair */
 };
 
-void hb_depthwise_line_mve(const struct hb_line_mve *args);
+void hb_copy_mve(int8_t *to, const int8_t *from, int32_t bytes);
 
-/* Spreads `columns` elements of `bytes` bytes, one after the other, over places that are `step`
- * bytes apart; fill: writes `value` to them instead. */
-void hb_spread_mve(int8_t *to, const int8_t *from, int32_t columns, int32_t bytes, int32_t step);
-void hb_spread_fill_mve(int8_t *to, int32_t value, int32_t columns, int32_t bytes, int32_t step);
+/* How elements of `bytes` bytes go to places `step` bytes apart. */
+struct hb_spread {
+    int32_t bytes, step;
+    int32_t many; /* elements of one scatter; 0: one element after the other */
+    uint8_t offsets[16];
+};
+
+void hb_spread_init(struct hb_spread *spread, int32_t bytes, int32_t step);
+/* `columns` elements that follow each other, or as many times `value` in all bytes. */
+void hb_spread_mve(const struct hb_spread *spread, int8_t *to, const int8_t *from, int32_t columns);
+void hb_spread_fill_mve(const struct hb_spread *spread, int8_t *to, int32_t value, int32_t columns);
+
+/* What of an input lies under a pool's window. */
+struct hb_pool_window {
+    const int8_t *first;
+    int32_t height, width, row_step, step; /* steps in bytes */
+};
+
+struct hb_pool_args;
+/* All channels of one output. */
+typedef void hb_pool_window_kernel(const struct hb_pool_args *args,
+                                   const struct hb_pool_window *window, int8_t *out);
+void hb_pool_windows_mve(const struct hb_pool_args *args, hb_pool_window_kernel *kernel);
 
 #if !HB_MVE_ASM
 /* Model of the kernels' requantization: 16-bit saturation before the zero point is added. */
