@@ -49,6 +49,10 @@ struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct
 
 static void run_conv(const struct hb_engine *engine, const struct hb_image_op *op,
                      const struct hb_image_tensor *in) {
+    if (hb_is_by_rows(engine, op)) {
+        hb_run_by_rows(engine, op);
+        return;
+    }
     const struct hb_conv_args args = hb_conv_args_of(engine, op);
     const bool is_float = in->dtype == HB_DTYPE_FLOAT32;
 #ifdef HB_KERNELS_DSP
@@ -100,6 +104,10 @@ struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine
 
 static void run_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op,
                                 const struct hb_image_tensor *in) {
+    if (hb_is_by_rows(engine, op)) {
+        hb_run_by_rows(engine, op);
+        return;
+    }
     const struct hb_fully_connected_args args = hb_fully_connected_args_of(engine, op);
 #ifdef HB_KERNELS_DSP
     if (op->variant == HB_KERNEL_DSP) {

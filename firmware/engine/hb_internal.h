@@ -59,6 +59,11 @@ bool hb_has_scratch(const struct hb_image_op *op, uint64_t bytes);
 /* A packed convolution or depthwise convolution, but its stream, scratch and place. */
 bool hb_check_packed_conv(const struct hb_engine *engine, const struct hb_image_op *op);
 
+/* Weighted operators whose weights have another type than the data (kernels/hb_rows.h). */
+bool hb_is_by_rows(const struct hb_engine *engine, const struct hb_image_op *op);
+void hb_run_by_rows(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_by_rows(const struct hb_engine *engine, const struct hb_image_op *op);
+
 /* An operator for kernel dsp, mve; false where the build has none. */
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_validate_mve(const struct hb_engine *engine, const struct hb_image_op *op);

@@ -6,16 +6,26 @@
 /* Earlier versions read the same under this one: what they reserved is 0 (image.toml). */
 #define OLDEST_VERSION 1u
 
+/* Sizes in bytes, of elements of 64 bits too, fit 32 bits. */
+#define MAX_ELEMENTS (UINT32_C(1) << 28)
+
+#define KNOWN_FLAGS ((uint32_t)(HB_OP_FLAG_DYNAMIC_SYMMETRIC | HB_OP_FLAG_DYNAMIC_ASYMMETRIC))
+
 static bool in_range(uint32_t offset, uint64_t bytes, uint32_t first, uint32_t end) {
     return offset >= first && offset <= end && bytes <= end - offset;
 }
 
-static uint32_t element_bytes(uint8_t dtype) {
+static uint32_t element_bits(uint8_t dtype) {
     switch (dtype) {
-    case HB_DTYPE_INT8: return 1;
-    case HB_DTYPE_INT16: return 2;
+    case HB_DTYPE_INT4: return 4;
+    case HB_DTYPE_INT8:
+    case HB_DTYPE_UINT8:
+    case HB_DTYPE_FLOAT8: return 8;
+    case HB_DTYPE_INT16:
+    case HB_DTYPE_FLOAT16: return 16;
     case HB_DTYPE_INT32:
-    case HB_DTYPE_FLOAT32: return 4;
+    case HB_DTYPE_FLOAT32: return 32;
+    case HB_DTYPE_INT64: return 64;
     default: return 0;
     }
 }
@@ -73,13 +83,14 @@ static bool check_tables(struct hb_engine *engine) {
 static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
     const struct hb_image_tensor t = hb_tensor_at(engine, index);
     if (t.rank < 1u || t.rank > HB_IMAGE_MAX_RANK || t.reserved != 0u) return false;
-    uint64_t bytes = element_bytes(t.dtype);
+    uint64_t elements = 1;
     for (uint32_t axis = 0; axis < HB_IMAGE_MAX_RANK; axis++) {
         if (t.dims[axis] == 0u) return false;
         if (axis < HB_IMAGE_MAX_RANK - t.rank && t.dims[axis] != 1u) return false;
-        bytes *= t.dims[axis]; /* below 2^32 before, so below 2^64 now */
-        if (bytes > UINT32_MAX) return false;
+        elements *= t.dims[axis]; /* below 2^28 before, so below 2^60 now */
+        if (elements > MAX_ELEMENTS) return false;
     }
+    const uint64_t bytes = (elements * element_bits(t.dtype) + 7u) / 8u;
     if (bytes == 0u || bytes != t.bytes || t.offset % HB_IMAGE_ALIGNMENT != 0u) return false;
     switch (t.storage) {
     case HB_STORAGE_ARENA: return in_range(t.offset, bytes, 0, engine->header.arena_bytes);
@@ -148,7 +159,7 @@ static bool check_places(const struct hb_engine *engine, const struct hb_image_o
 
 static bool check_op_bounds(const struct hb_engine *engine, const struct hb_image_op *op) {
     const struct hb_image_header *h = &engine->header;
-    if (op->output >= h->tensor_count || op->flags != 0u) return false;
+    if (op->output >= h->tensor_count || (op->flags & ~KNOWN_FLAGS) != 0u) return false;
     for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
         if (op->inputs[i] != HB_IMAGE_NO_TENSOR && op->inputs[i] >= h->tensor_count) return false;
     }

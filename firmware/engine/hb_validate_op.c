@@ -206,7 +206,16 @@ bool hb_check_add(const struct hb_engine *engine, const struct hb_image_op *op) 
            p.left_shift >= 0 && p.left_shift <= 20;
 }
 
+static bool is_weighted(const struct hb_image_op *op) {
+    return op->opcode == HB_OPCODE_CONV_2D || op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D ||
+           op->opcode == HB_OPCODE_FULLY_CONNECTED;
+}
+
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op) {
+    if (is_weighted(op) && hb_is_by_rows(engine, op)) return hb_validate_by_rows(engine, op);
+    if ((op->flags & (HB_OP_FLAG_DYNAMIC_SYMMETRIC | HB_OP_FLAG_DYNAMIC_ASYMMETRIC)) != 0u) {
+        return false;
+    }
     if (op->variant == HB_KERNEL_DSP) return hb_validate_dsp(engine, op);
     if (op->variant == HB_KERNEL_MVE) return hb_validate_mve(engine, op);
     if (op->variant > HB_KERNEL_REFERENCE) return false;

@@ -35,6 +35,21 @@ static inline int32_t hb_requantize(int32_t value, int32_t multiplier, int32_t s
                                    right);
 }
 
+/* value * multiplier * 2^(shift - 31), the multiplier cut to 16 bits, rounded once, ties up; |value|
+ * below 2^47, shift -31 to 7. */
+static inline int32_t hb_requantize_64(int64_t value, int32_t multiplier, int32_t shift) {
+    const int32_t reduced =
+        multiplier < 0x7FFF0000 ? (multiplier + (1 << 15)) >> 16 : 0x7FFF;
+    const int32_t total = 15 - shift;
+    return (int32_t)(uint32_t)(uint64_t)((value * reduced + (INT64_C(1) << (total - 1))) >> total);
+}
+
+/* Element of an int64 bias that is only 4-byte aligned. */
+static inline int64_t hb_bias_64(const void *bias, int32_t channel) {
+    const uint32_t *words = (const uint32_t *)bias + 2 * channel;
+    return (int64_t)(words[0] | ((uint64_t)words[1] << 32));
+}
+
 static inline int32_t hb_clamp(int32_t value, int32_t low, int32_t high) {
     if (value < low) return low;
     return value > high ? high : value;

@@ -21,6 +21,8 @@ struct hb_conv_args {
     int32_t out_h, out_w, out_c;
     int32_t filter_h, filter_w;
     struct hb_image_conv params;
+    bool is_conv;        /* by rows: conv_2d */
+    bool bias_is_narrow; /* int16 data: a 32-bit bias */
 };
 
 struct hb_fully_connected_args {

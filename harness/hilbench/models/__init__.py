@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hilbench.models.fold import fold_constants
 from hilbench.models.graph import Graph, Operator, Tensor
 from hilbench.models.lowering import lower
 from hilbench.models.packer import Image, OpReport, check_fit, pack
@@ -36,13 +37,13 @@ def load(path: Path) -> Graph:
     ModelError
         The file can't be read, is malformed, or contradicts itself.
     """
-    graph = read(path)
+    graph = fold_constants(read(path))
     lower(graph)
     return graph
 
 
 def loads(content: bytes, name: str = "") -> Graph:
     """:func:`load` from bytes."""
-    graph = parse(content, name)
+    graph = fold_constants(parse(content, name))
     lower(graph)
     return graph

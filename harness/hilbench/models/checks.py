@@ -62,14 +62,15 @@ def check_constants(graph: Graph) -> None:
 
 
 def check_data_type(owner: str, tensor: Tensor) -> None:
-    """An activation: int8 with one scale, or float32; ``owner`` names who asks."""
-    if tensor.dtype not in ("int8", "float32"):
+    """An activation: int8 or int16 with one scale, or float32; ``owner`` names who asks."""
+    if tensor.dtype not in ("int8", "int16", "float32"):
         raise UnsupportedOp(
-            f"{owner}: tensor '{tensor.name}' is {tensor.dtype}; int8 and float32 are supported"
+            f"{owner}: tensor '{tensor.name}' is {tensor.dtype}; int8, int16 and float32 are "
+            "supported"
         )
     if not 1 <= len(tensor.shape) <= image.MAX_RANK:
         raise UnsupportedOp(f"{owner}: tensor '{tensor.name}' has {len(tensor.shape)} dimensions")
-    if tensor.dtype == "int8":
+    if tensor.dtype != "float32":
         check_quantization(owner, tensor)
         if len(tensor.scales) != 1:
             raise UnsupportedOp(f"{owner}: tensor '{tensor.name}' is quantized per channel")
@@ -78,13 +79,17 @@ def check_data_type(owner: str, tensor: Tensor) -> None:
 
 
 def check_quantization(owner: str, tensor: Tensor) -> None:
-    """Scales are there and positive, zero points fit int8."""
+    """Scales are there and positive; zero points fit int8, and are 0 for int16."""
     if not tensor.scales:
-        raise ModelError(f"{owner}: int8 tensor '{tensor.name}' has no quantization parameters")
+        raise ModelError(
+            f"{owner}: {tensor.dtype} tensor '{tensor.name}' has no quantization parameters"
+        )
     if not all(math.isfinite(scale) and scale > 0.0 for scale in tensor.scales):
         raise ModelError(f"{owner}: tensor '{tensor.name}' has a scale that is not positive")
     if not all(-128 <= zero_point <= 127 for zero_point in tensor.zero_points):
         raise ModelError(f"{owner}: tensor '{tensor.name}' has a zero point outside int8")
+    if tensor.dtype == "int16" and any(tensor.zero_points):
+        raise UnsupportedOp(f"{owner}: int16 tensor '{tensor.name}' has a zero point that is not 0")
 
 
 def check_finite(owner: str, tensor: Tensor) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hilbench.models.dsp_add import add_tables
 from hilbench.models.graph import Graph
 from hilbench.models.operator_view import Int32, Params, Step
+from hilbench.models.rows import is_by_rows
 from hilbench.schema import image
 
 Int64 = NDArray[np.int64]
@@ -56,7 +57,7 @@ class Packed:
 
 def pack_step(graph: Graph, step: Step) -> Packed | None:
     """The operator packed for kernel ``dsp``, or None where it must stay canonical."""
-    if graph.tensors[step.output].dtype != "int8":
+    if graph.tensors[step.output].dtype != "int8" or is_by_rows(graph, step):
         return None
     if step.opcode == image.Opcode.CONV_2D:
         return _pack_conv(graph, step)

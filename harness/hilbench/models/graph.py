@@ -8,10 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.quantization import Activation
+from hilbench.quantization import Activation, pack_int4
 
-#: Bytes of an element, for the types that the engine knows.
-ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4, "float32": 4}
+#: Bits of an element, for the types that the engine knows.  int4 data is held here as int8 values,
+#: float8 (E4M3, quantization/float8.py) as uint8 codes.
+ELEMENT_BITS = {
+    "int4": 4,
+    "int8": 8,
+    "uint8": 8,
+    "float8": 8,
+    "int16": 16,
+    "float16": 16,
+    "int32": 32,
+    "float32": 32,
+    "int64": 64,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +43,12 @@ class Tensor:
     quantized_dimension : int
     data : ndarray or None
         Constant data in ``shape``; None = computed or fed.
+    block_size : int
+        Elements of a row that share a scale (FULLY_CONNECTED weights quantized in blocks, scales
+        row by row); 0 = not in blocks.
+    storage_only : bool
+        Weights that are made float32 before they are multiplied (a folded DEQUANTIZE), whatever
+        type they are stored in.
     """
 
     name: str
@@ -41,6 +58,8 @@ class Tensor:
     zero_points: tuple[int, ...] = ()
     quantized_dimension: int = 0
     data: NDArray[np.generic] | None = None
+    block_size: int = 0
+    storage_only: bool = False
 
     @property
     def elements(self) -> int:
@@ -50,7 +69,7 @@ class Tensor:
     @property
     def bytes(self) -> int:
         """Size of the data, bytes."""
-        return self.elements * ELEMENT_BYTES[self.dtype]
+        return -(-self.elements * ELEMENT_BITS[self.dtype] // 8)
 
     @property
     def scale(self) -> float:
@@ -61,6 +80,14 @@ class Tensor:
     def zero_point(self) -> int:
         """The zero point of the whole tensor; 0 = not quantized, or per channel."""
         return self.zero_points[0] if len(self.zero_points) == 1 else 0
+
+
+def constant_bytes(tensor: Tensor) -> bytes:
+    """Constant data as files and images hold it: little-endian, int4 packed."""
+    assert tensor.data is not None
+    if tensor.dtype == "int4":
+        return pack_int4(tensor.data.astype(np.int8)).tobytes()
+    return np.ascontiguousarray(tensor.data, tensor.data.dtype.newbyteorder("<")).tobytes()
 
 
 @dataclass(frozen=True)
@@ -82,6 +109,7 @@ class FullyConnectedOptions:
 
     activation: Activation = Activation.NONE
     keep_num_dims: bool = False
+    asymmetric_quantize_inputs: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,13 +197,37 @@ class Graph:
 
     @property
     def scheme(self) -> str:
-        """``f32``, ``w8a8`` (weights per channel), or ``w8a8-tensor`` (all per tensor)."""
-        if self.inputs[0].dtype == "float32":
-            return "f32"
-        weights = [self.tensors[op.inputs[1]] for op in self.operators if is_weighted(op)]
-        return "w8a8" if any(len(w.scales) > 1 for w in weights) else "w8a8-tensor"
+        """How the operators with weights compute; ``mixed`` when several ways meet.
+
+        ``f32``, ``f16``, ``fp8``, ``weight8``, ``weight4`` (float data; weights of that type),
+        ``dynamic8``, ``dynamic4``, ``w8a8`` (weights per channel), ``w8a8-tensor`` (all per
+        tensor), ``w4a8``, ``w8a16``, ``w4a16``.  Operators left in float32 beside others, as
+        converters do with small ones, don't count.
+        """
+        pairs = [
+            (self.tensors[op.inputs[0]], self.tensors[op.inputs[1]])
+            for op in self.operators
+            if is_weighted(op)
+        ]
+        found = {_scheme(data, weights) for data, weights in pairs} - {"f32"}
+        if found == {"w8a8", "w8a8-tensor"}:
+            return "w8a8"
+        if not found:
+            return "f32" if pairs or self.inputs[0].dtype == "float32" else "w8a8-tensor"
+        return found.pop() if len(found) == 1 else "mixed"
 
 
 def is_weighted(operator: Operator) -> bool:
     """Whether the operator has weights."""
     return operator.opcode in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
+
+def _scheme(data: Tensor, weights: Tensor) -> str:
+    bits = ELEMENT_BITS.get(weights.dtype, 0)
+    if data.dtype == "float32":
+        floats = {"float32": "f32", "float16": "f16", "float8": "fp8"}
+        if weights.dtype in floats:
+            return floats[weights.dtype]
+        return f"{'weight' if weights.storage_only else 'dynamic'}{bits}"
+    per_tensor = "-tensor" if data.dtype == weights.dtype and len(weights.scales) == 1 else ""
+    return f"w{bits}a{ELEMENT_BITS[data.dtype]}{per_tensor}"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import ModelError
 from hilbench.models.packer import CRC_START
+from hilbench.quantization import unpack_int4
 from hilbench.schema import image
 
 #: Earlier versions read the same under this one: what they reserved is 0.
@@ -18,6 +19,10 @@ _KINDS = {
     image.Dtype.INT8: "<i1",
     image.Dtype.INT16: "<i2",
     image.Dtype.INT32: "<i4",
+    image.Dtype.INT64: "<i8",
+    image.Dtype.UINT8: "<u1",
+    image.Dtype.FLOAT8: "<u1",
+    image.Dtype.FLOAT16: "<f2",
     image.Dtype.FLOAT32: "<f4",
 }
 _PARAMS: dict[int, type[image.Conv | image.Pool | image.Softmax | image.Add] | None] = {
@@ -83,13 +88,20 @@ def read_image(content: bytes) -> ImageRecords:
         inputs=tuple(io[: header.input_count]),
         outputs=tuple(io[header.input_count :]),
         constants={
-            number: np.frombuffer(
-                content, _KINDS[image.Dtype(t.dtype)], int(np.prod(t.dims)), t.offset
-            ).reshape(t.dims)
+            number: _constant(content, t)
             for number, t in enumerate(tensors)
             if t.storage == image.Storage.CONSTANT
         },
     )
+
+
+def _constant(content: bytes, tensor: image.Tensor) -> NDArray[np.generic]:
+    count = int(np.prod(tensor.dims))
+    if tensor.dtype == image.Dtype.INT4:
+        packed = np.frombuffer(content, np.uint8, tensor.bytes, tensor.offset)
+        return unpack_int4(packed, count).reshape(tensor.dims)
+    kind = _KINDS[image.Dtype(tensor.dtype)]
+    return np.frombuffer(content, kind, count, tensor.offset).reshape(tensor.dims)
 
 
 def _records(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hilbench.errors import UnsupportedOp
 from hilbench.models.graph import ConvOptions, FullyConnectedOptions, PoolOptions, Tensor
 from hilbench.models.operator_view import OperatorView, Step
+from hilbench.models.weights import Weights, weighted, weights_tensor
 from hilbench.schema import image
 
 #: Largest value of the records' 16-bit fields.
@@ -72,8 +70,18 @@ def _conv_params(
     )
 
 
-def _accumulator_scales(data: Tensor, weights: Tensor) -> NDArray[np.float64] | None:
-    return data.scale * np.array(weights.scales) if data.dtype == "int8" else None
+def _step(view: OperatorView, opcode: image.Opcode, params: image.Conv, w: Weights) -> Step:
+    return Step(
+        index=view.index,
+        opcode=opcode,
+        inputs=(view.operator.inputs[0], view.operator.inputs[1], w.bias),
+        output=view.operator.outputs[0],
+        params=params,
+        multiplier=w.multiplier,
+        shift=w.shift,
+        scales=w.scales,
+        flags=w.flags,
+    )
 
 
 def lower_conv(view: OperatorView) -> Step:
@@ -81,7 +89,7 @@ def lower_conv(view: OperatorView) -> Step:
     options = view.operator.options
     assert isinstance(options, ConvOptions)
     view.arity(2, 3)
-    data, weights = view.data(), view.weights(4, channel_dimension=0)
+    data, weights = view.data(), weights_tensor(view, 4, channel_dimension=0)
     channels, height, width, depth = weights.shape
     given = view.image_shape(data)[2]
     if given != depth and given % depth == 0:
@@ -90,13 +98,10 @@ def lower_conv(view: OperatorView) -> Step:
         raise view.fail(f"{given} input channels, weights for {depth}")
     rows, columns, top, left = spatial(view, options, data, (height, width))
     view.check_output((1, rows, columns, channels))
-    bias = view.bias(channels, _accumulator_scales(data, weights))
-    return view.step(
-        image.Opcode.CONV_2D,
-        (view.operator.inputs[0], view.operator.inputs[1], bias),
-        _conv_params(view, data, options, top, left),
-        view.rescale(data, weights, channels),
-    )
+    params = _conv_params(view, data, options, top, left)
+    # LiteRT gives the data a zero point where the weights have a scale per channel.
+    described = weighted(view, weights, channels, asymmetric=len(weights.scales) > 1)
+    return _step(view, image.Opcode.CONV_2D, params, described)
 
 
 def lower_depthwise(view: OperatorView) -> Step:
@@ -104,7 +109,7 @@ def lower_depthwise(view: OperatorView) -> Step:
     options = view.operator.options
     assert isinstance(options, ConvOptions)
     view.arity(2, 3)
-    data, weights = view.data(), view.weights(4, channel_dimension=3)
+    data, weights = view.data(), weights_tensor(view, 4, channel_dimension=3)
     one, height, width, channels = weights.shape
     given = view.image_shape(data)[2]
     fits = 1 <= options.depth_multiplier <= MAX_FIELD
@@ -115,13 +120,9 @@ def lower_depthwise(view: OperatorView) -> Step:
         )
     rows, columns, top, left = spatial(view, options, data, (height, width))
     view.check_output((1, rows, columns, channels))
-    bias = view.bias(channels, _accumulator_scales(data, weights))
-    return view.step(
-        image.Opcode.DEPTHWISE_CONV_2D,
-        (view.operator.inputs[0], view.operator.inputs[1], bias),
-        _conv_params(view, data, options, top, left),
-        view.rescale(data, weights, channels),
-    )
+    params = _conv_params(view, data, options, top, left)
+    described = weighted(view, weights, channels, asymmetric=True)
+    return _step(view, image.Opcode.DEPTHWISE_CONV_2D, params, described)
 
 
 def lower_fully_connected(view: OperatorView) -> Step:
@@ -129,7 +130,7 @@ def lower_fully_connected(view: OperatorView) -> Step:
     options = view.operator.options
     assert isinstance(options, FullyConnectedOptions)
     view.arity(2, 3)
-    data, weights = view.data(), view.weights(2, channel_dimension=0)
+    data, weights = view.data(), weights_tensor(view, 2, channel_dimension=0)
     channels, depth = weights.shape
     if data.elements % depth:
         raise view.fail(f"{data.elements} input elements, weights for {depth}")
@@ -139,11 +140,7 @@ def lower_fully_connected(view: OperatorView) -> Step:
         view.output.elements != data.elements // depth * channels
     ):
         raise view.fail(f"output '{view.output.name}' has shape {list(view.output.shape)}")
-    bias = view.bias(channels, _accumulator_scales(data, weights))
     plain = ConvOptions(same_padding=False, activation=options.activation)
-    return view.step(
-        image.Opcode.FULLY_CONNECTED,
-        (view.operator.inputs[0], view.operator.inputs[1], bias),
-        _conv_params(view, data, plain, 0, 0),
-        view.rescale(data, weights, channels),
-    )
+    params = _conv_params(view, data, plain, 0, 0)
+    described = weighted(view, weights, channels, options.asymmetric_quantize_inputs)
+    return _step(view, image.Opcode.FULLY_CONNECTED, params, described)

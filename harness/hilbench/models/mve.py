@@ -13,6 +13,7 @@ from hilbench.models.dsp import MAX_FILTER, Packed
 from hilbench.models.graph import Graph
 from hilbench.models.mve_add import add_constants
 from hilbench.models.operator_view import Int32, Step
+from hilbench.models.rows import is_by_rows
 from hilbench.schema import image
 
 Int64 = NDArray[np.int64]
@@ -37,9 +38,7 @@ ORDER_8 = np.array([0, 2, 4, 6, 1, 3, 5, 7])
 
 def pack_step(graph: Graph, step: Step) -> Packed | None:
     """The operator packed for kernel ``mve``, or None where it must not be."""
-    if graph.tensors[step.output].dtype != "int8":
-        return None
-    if any(graph.tensors[i].dtype not in ("int8", "int32") for i in step.inputs if i != -1):
+    if graph.tensors[step.output].dtype != "int8" or is_by_rows(graph, step):
         return None
     match step.opcode:
         case image.Opcode.CONV_2D:

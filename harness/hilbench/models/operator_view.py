@@ -8,28 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ModelError, UnsupportedOp
-from hilbench.models.checks import check_data_type, check_finite, check_quantization
+from hilbench.models.checks import check_data_type
 from hilbench.models.graph import Graph, Operator, Tensor
 from hilbench.quantization import (
     Activation,
     activation_range_float,
     activation_range_int,
-    quantize_multipliers,
 )
 from hilbench.schema import image
 
 Int32 = NDArray[np.int32]
+Float32 = NDArray[np.float32]
 Params = image.Conv | image.Pool | image.Softmax | image.Add
-
-#: Bias scale may differ from input scale x weight scale by this share of the output's scale,
-#: as TensorFlow Lite's GetQuantizedConvolutionMultipler allows.
-BIAS_SCALE_TOLERANCE = 0.02
-#: Limits of the engine: products in one sum, so that it fits 32 bits; left shift of a
-#: requantization.
-MAX_PRODUCTS = 65536
-MAX_LEFT_SHIFT = 30
-#: Multiply-accumulates of one operator: far beyond what a microcontroller does.
-MAX_MACS = 1 << 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +34,12 @@ class Step:
     output : int
     params : record of the image, or None
     multiplier, shift : ndarray of int32, shape (output channels,), or None
+        Requantization of integer accumulators.
+    scales : ndarray of float32, shape (output channels, blocks), or None
+        Integer or float8 weights of float data: what a weight is multiplied with; one block, or as
+        many equal ones as a row is cut into.
+    flags : int
+        Bits of ``image.OpFlag``.
     """
 
     index: int
@@ -53,6 +49,8 @@ class Step:
     params: Params | None = None
     multiplier: Int32 | None = None
     shift: Int32 | None = None
+    scales: Float32 | None = None
+    flags: int = 0
 
 
 class OperatorView:
@@ -74,7 +72,7 @@ class OperatorView:
 
     def data(self, slot: int = 0) -> Tensor:
         """Activation input ``slot``, of the output's type."""
-        tensor = self._present(slot)
+        tensor = self.present(slot)
         check_data_type(self.label, tensor)
         if tensor.dtype != self.output.dtype:
             raise UnsupportedOp(
@@ -83,92 +81,21 @@ class OperatorView:
             )
         return tensor
 
-    def weights(self, rank: int, channel_dimension: int) -> Tensor:
-        """Constant weights of the data's type, quantized symmetrically."""
-        tensor = self._present(1)
-        if self.output.dtype == "float32" and tensor.dtype in ("int8", "uint8", "int4"):
-            raise UnsupportedOp(
-                f"{self.label}: weights '{tensor.name}' are {tensor.dtype} but the activations "
-                "are float32: dynamic-range (hybrid) models are not supported"
-            )
-        if tensor.dtype != self.output.dtype:
-            raise UnsupportedOp(f"{self.label}: weights '{tensor.name}' are {tensor.dtype}")
-        if tensor.data is None:
-            raise UnsupportedOp(f"{self.label}: weights '{tensor.name}' are not constant")
-        if len(tensor.shape) != rank:
-            raise self.fail(f"weights '{tensor.name}' have {len(tensor.shape)} dimensions")
-        if tensor.dtype == "float32":
-            check_finite(self.label, tensor)
-            return tensor
-        check_quantization(self.label, tensor)
-        if any(tensor.zero_points):
-            raise self.fail(f"weights '{tensor.name}' have a zero point that is not 0")
-        if len(tensor.scales) > 1 and (
-            tensor.quantized_dimension != channel_dimension
-            or len(tensor.scales) != tensor.shape[channel_dimension]
-        ):
-            raise self.fail(
-                f"weights '{tensor.name}' have {len(tensor.scales)} scales along dimension "
-                f"{tensor.quantized_dimension}"
-            )
-        return tensor
-
-    def bias(self, channels: int, accumulator_scales: NDArray[np.float64] | None) -> int:
-        """Index of the bias in the graph, -1 = none."""
-        if len(self.tensors) < 3 or self.tensors[2] is None:
-            return -1
-        tensor = self.tensors[2]
-        expected = "float32" if self.output.dtype == "float32" else "int32"
-        if tensor.dtype != expected:
-            raise UnsupportedOp(
-                f"{self.label}: bias '{tensor.name}' is {tensor.dtype}, expected {expected}"
-            )
-        if tensor.data is None:
-            raise UnsupportedOp(f"{self.label}: bias '{tensor.name}' is not constant")
-        if tensor.elements != channels or tensor.shape[-1:] != (channels,):
-            raise self.fail(
-                f"bias '{tensor.name}' has shape {list(tensor.shape)}, expected [{channels}]"
-            )
-        if expected == "float32":
-            check_finite(self.label, tensor)
-        elif accumulator_scales is not None and tensor.scales:
-            self._check_bias_scale(tensor, accumulator_scales)
-        return self.operator.inputs[2]
-
-    def _check_bias_scale(self, tensor: Tensor, accumulator: NDArray[np.float64]) -> None:
-        if len(tensor.scales) not in (1, accumulator.size) or any(tensor.zero_points):
-            raise self.fail(f"bias '{tensor.name}' has the wrong quantization")
-        difference = np.abs(np.array(tensor.scales) - accumulator)
-        if not np.all(difference <= BIAS_SCALE_TOLERANCE * self.output.scale):
-            raise self.fail(
-                f"bias '{tensor.name}' has a scale other than input scale x weight scale"
-            )
-
-    def rescale(self, data: Tensor, weights: Tensor, channels: int) -> tuple[Int32, Int32] | None:
-        """Requantization of int8 accumulators, one pair per output channel; None for float."""
-        products = weights.elements // channels
-        if products > MAX_PRODUCTS:
-            raise UnsupportedOp(f"{self.label}: sums of {products} products; {MAX_PRODUCTS} fit")
-        if products * self.output.elements > MAX_MACS:
-            raise UnsupportedOp(
-                f"{self.label}: {products * self.output.elements} multiply-accumulates"
-            )
-        if data.dtype == "float32":
-            return None
-        scales = np.broadcast_to(np.array(weights.scales, dtype=np.float64), (channels,))
-        multiplier, shift = quantize_multipliers(data.scale * scales / self.output.scale)
-        if shift.max() > MAX_LEFT_SHIFT:
-            raise self.fail("an output scale far too small for its input and weights")
-        return multiplier, shift
-
     def int_range(self, activation: Activation) -> tuple[int, int]:
-        """Clamp of the int8 output; the whole range for float."""
+        """Clamp of the integer output; int8's whole range for float."""
         if self.output.dtype == "float32":
             return -128, 127
-        return activation_range_int(activation, self.output.scale, self.output.zero_point)
+        limits = np.iinfo(self.output.dtype)
+        return activation_range_int(
+            activation,
+            self.output.scale,
+            self.output.zero_point,
+            int(limits.min),
+            int(limits.max),
+        )
 
     def float_range(self, activation: Activation) -> tuple[float, float]:
-        """Clamp of the float output; none for int8."""
+        """Clamp of the float output; none for integers."""
         quantized = self.output.dtype != "float32"
         return activation_range_float(Activation.NONE if quantized else activation)
 
@@ -205,14 +132,12 @@ class OperatorView:
         opcode: image.Opcode,
         inputs: tuple[int, ...],
         params: Params | None = None,
-        rescale: tuple[Int32, Int32] | None = None,
     ) -> Step:
         """The result."""
-        multiplier, shift = rescale if rescale is not None else (None, None)
-        output = self.operator.outputs[0]
-        return Step(self.index, opcode, inputs, output, params, multiplier, shift)
+        return Step(self.index, opcode, inputs, self.operator.outputs[0], params)
 
-    def _present(self, slot: int) -> Tensor:
+    def present(self, slot: int) -> Tensor:
+        """The tensor in a slot that may not be empty."""
         tensor = self.tensors[slot] if slot < len(self.tensors) else None
         if tensor is None:
             raise self.fail(f"input {slot} is missing")

@@ -7,23 +7,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hilbench.errors import ImageTooLarge
-from hilbench.models import cost, dsp, mve
+from hilbench.models import cost, dsp, mve, rows
 from hilbench.models.dsp import Packed
-from hilbench.models.graph import ELEMENT_BYTES, Graph, Tensor
+from hilbench.models.graph import Graph, Tensor, constant_bytes
 from hilbench.models.lowering import Step, lower
-from hilbench.models.operator_view import Int32
+from hilbench.models.operator_view import Float32, Int32
 from hilbench.models.plan import align, plan
 from hilbench.schema import image
 
-_DTYPES = {
-    "int8": image.Dtype.INT8,
-    "int16": image.Dtype.INT16,
-    "int32": image.Dtype.INT32,
-    "float32": image.Dtype.FLOAT32,
-}
 #: Instruction sets with kernels of their own, the best first, and what packs an operator for them.
 PACKERS: dict[str, tuple[image.Kernel, Callable[[Graph, Step], Packed | None]]] = {
     "mve": (image.Kernel.MVE, mve.pack_step),
@@ -101,17 +94,21 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
     choices = [_choose(packers, graph, step) for step in steps]
     kernels = [canonical if kernel is None else kernel for kernel, _ in choices]
     packed = [p for _, p in choices]
+    scratch = [
+        p.scratch_bytes if p is not None else _scratch_bytes(graph, step)
+        for step, p in zip(steps, packed, strict=True)
+    ]
     layout = plan(
         graph,
         steps,
-        [0 if p is None else p.scratch_bytes for p in packed],
+        scratch,
         [p is not None and p.in_place for p in packed],
     )
     writer = _Writer(graph)
     ops = [
-        writer.operator(step, kernel, p, offset)
-        for step, kernel, p, offset in zip(
-            steps, kernels, packed, layout.scratch_offsets, strict=True
+        writer.operator(step, kernel, p, offset, align(size))
+        for step, kernel, p, offset, size in zip(
+            steps, kernels, packed, layout.scratch_offsets, scratch, strict=True
         )
     ]
     io = [writer.index(i) for i in (*graph.input_indices, *graph.output_indices)]
@@ -217,18 +214,32 @@ class _Writer:
         """Image index of a new int32 constant; None becomes no_tensor."""
         if values is None:
             return image.NO_TENSOR
-        self.tensors.append((Tensor(name, values.shape, "int32", data=values), -1))
+        return self.constant(Tensor(name, values.shape, "int32", data=values))
+
+    def constant(self, tensor: Tensor) -> int:
+        """Image index of a new constant."""
+        self.tensors.append((tensor, -1))
         return len(self.tensors) - 1
 
     def operator(
-        self, step: Step, kernel: image.Kernel, packed: Packed | None, scratch_offset: int
+        self,
+        step: Step,
+        kernel: image.Kernel,
+        packed: Packed | None,
+        scratch_offset: int,
+        scratch_bytes: int,
     ) -> tuple[image.Op, bytes]:
         """Record (its params_offset still 0) and parameter bytes of a step."""
         if packed is None:
             slots = [self.index(i) for i in step.inputs]
+            if rows.is_by_rows(self.graph, step):
+                weights = rows.rows_tensor(step, self.graph.tensors[step.inputs[1]])
+                slots[1] = self.constant(weights)
             if step.multiplier is not None:
                 slots.append(self.table("multiplier", step.multiplier))
                 slots.append(self.table("shift", step.shift))
+            if step.scales is not None:
+                slots.append(self.constant(_scales(step.scales)))
             record_of_params = step.params
         else:
             slots = [self.index(i) for i in step.inputs[: packed.data_inputs]]
@@ -237,13 +248,12 @@ class _Writer:
             record_of_params = packed.params
         slots += [image.NO_TENSOR] * (image.OP_INPUTS - len(slots))
         params = b"" if record_of_params is None else record_of_params.pack()
-        scratch_bytes = 0 if packed is None else align(packed.scratch_bytes)
         record = image.Op(
             opcode=step.opcode,
             variant=kernel,
             inputs=(slots[0], slots[1], slots[2], slots[3], slots[4], slots[5]),
             output=self.index(step.output),
-            flags=0,
+            flags=step.flags,
             params_offset=0,
             params_bytes=len(params),
             scratch_offset=scratch_offset,
@@ -271,7 +281,7 @@ class _Writer:
             if tensor.data is None:
                 record_bytes = _tensor_record(tensor, offsets[graph_index])
             else:
-                record_bytes = _tensor_record(tensor, _append(body, _constant(tensor.data)))
+                record_bytes = _tensor_record(tensor, _append(body, constant_bytes(tensor)))
             _store(body, tensors_at + number * image.Tensor.STRUCT.size, record_bytes)
         digest = self.graph.digest[:32] or "0" * 32
         header = image.Header(
@@ -296,6 +306,14 @@ class _Writer:
         return bytes(body), crc
 
 
+def _scratch_bytes(graph: Graph, step: Step) -> int:
+    return rows.scratch_bytes(graph, step) if rows.is_by_rows(graph, step) else 0
+
+
+def _scales(values: Float32) -> Tensor:
+    return Tensor("scales", values.shape, "float32", data=values)
+
+
 def _append(body: bytearray, block: bytes) -> int:
     """Add an aligned block at the end; returns its offset, 0 for an empty one."""
     if not block:
@@ -309,20 +327,16 @@ def _store(body: bytearray, at: int, block: bytes) -> None:
     body[at : at + len(block)] = block
 
 
-def _constant(data: NDArray[np.generic]) -> bytes:
-    return np.ascontiguousarray(data, data.dtype.newbyteorder("<")).tobytes()
-
-
 def _tensor_record(tensor: Tensor, offset: int) -> bytes:
     dims = (1,) * (image.MAX_RANK - len(tensor.shape)) + tensor.shape
     constant = tensor.data is not None
     return image.Tensor(
         storage=image.Storage.CONSTANT if constant else image.Storage.ARENA,
-        dtype=_DTYPES[tensor.dtype],
+        dtype=image.Dtype[tensor.dtype.upper()],
         rank=len(tensor.shape),
         reserved=0,
         offset=offset,
-        bytes=tensor.elements * ELEMENT_BYTES[tensor.dtype],
+        bytes=tensor.bytes,
         dims=(dims[0], dims[1], dims[2], dims[3]),
         scale=tensor.scale,
         zero_point=tensor.zero_point,

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import VectorError
-from hilbench.models import reference_float, reference_int8
+from hilbench.models import reference_dynamic, reference_float, reference_integer
+from hilbench.models.fold import dequantized
 from hilbench.models.graph import Graph, Tensor
 from hilbench.models.lowering import Step, lower
-from hilbench.schema.image import Opcode
+from hilbench.schema.image import Opcode, OpFlag
 
 Array = NDArray[Any]
 
@@ -119,8 +120,10 @@ def _execute(graph: Graph, step: Step, values: dict[int, Array], output: Tensor,
         index = step.inputs[slot]
         if index == -1:
             return None
-        constant = graph.tensors[index].data
-        return values[index] if constant is None else constant
+        tensor = graph.tensors[index]
+        if tensor.data is None:
+            return values[index]
+        return dequantized(tensor) if kernels is reference_float else tensor.data
 
     def fed(slot: int) -> Array:
         index = step.inputs[slot]
@@ -129,7 +132,9 @@ def _execute(graph: Graph, step: Step, values: dict[int, Array], output: Tensor,
             return np.broadcast_to(tensor.data, (n, *tensor.shape))
         return values[index]
 
-    kernels: ModuleType = reference_int8 if output.dtype == "int8" else reference_float
+    kernels: ModuleType = reference_float if output.dtype == "float32" else reference_integer
+    if step.flags & (OpFlag.DYNAMIC_SYMMETRIC | OpFlag.DYNAMIC_ASYMMETRIC):
+        kernels = reference_dynamic
     x = fed(0)
     opcode = step.opcode
     result: Array

@@ -77,7 +77,7 @@ def average_pool_2d(step: Step, x: Float, out_hw: tuple[int, int]) -> Float:
     for _, _, tap in taps(x, window):
         total += tap
     count = window.counts(x.shape[1:3]).astype(f32)[None, :, :, None]
-    return _clamp(total / count, step.params.act_min_f, step.params.act_max_f)
+    return clamp(total / count, step.params.act_min_f, step.params.act_max_f)
 
 
 def max_pool_2d(step: Step, x: Float, out_hw: tuple[int, int]) -> Float:
@@ -87,7 +87,7 @@ def max_pool_2d(step: Step, x: Float, out_hw: tuple[int, int]) -> Float:
     best = np.full((x.shape[0], *out_hw, x.shape[3]), -np.inf, f32)
     for _, _, tap in taps(x, window, fill=-np.inf):
         best = np.where(tap > best, tap, best)
-    return _clamp(best, step.params.act_min_f, step.params.act_max_f)
+    return clamp(best, step.params.act_min_f, step.params.act_max_f)
 
 
 def softmax(step: Step, x: Float) -> Float:
@@ -107,7 +107,7 @@ def softmax(step: Step, x: Float) -> Float:
 def add(step: Step, x: Float, y: Float) -> Float:
     """Element-wise sum."""
     assert isinstance(step.params, image.Add)
-    return _clamp(x + y, step.params.act_min_f, step.params.act_max_f)
+    return clamp(x + y, step.params.act_min_f, step.params.act_max_f)
 
 
 def exp(x: Float) -> Float:
@@ -138,10 +138,10 @@ def _ordered_product(rows: Float, weights: Float) -> Float:
 
 def _finish(params: image.Conv, total: Float, bias: Float | None) -> Float:
     biased = total if bias is None else total + bias
-    return _clamp(biased, params.act_min_f, params.act_max_f)
+    return clamp(biased, params.act_min_f, params.act_max_f)
 
 
-def _clamp(x: Float, low: float, high: float) -> Float:
+def clamp(x: Float, low: float, high: float) -> Float:
     """As C compares: -0.0 is not below 0.0."""
     raised = np.where(x < f32(low), f32(low), x)
     return np.where(raised > f32(high), f32(high), raised)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from hilbench.models.graph import (
     SoftmaxOptions,
     Tensor,
 )
-from hilbench.quantization import Activation
+from hilbench.quantization import Activation, unpack_int4
 
 FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
@@ -37,6 +38,8 @@ MAX_FILE_BYTES = 64 << 20
 #: No tensor of a microcontroller's model is larger.
 MAX_TENSOR_ELEMENTS = 1 << 24
 MAX_OPERATORS = 1024
+#: QuantizationDetails: the scales of blocks are in a tensor of their own.
+BLOCKWISE = 2
 #: Quantization scales of all tensors together.
 MAX_SCALES = 1 << 20
 
@@ -137,7 +140,9 @@ def _tensors(tables: list[Table], buffers: list[Table]) -> list[Tensor]:
         scales += len(tensors[-1].scales)
         if scales > MAX_SCALES:
             raise ModelError(f"more than {MAX_SCALES} quantization scales")
-    return tensors
+    return [
+        _with_blocks(tensor, table, tensors) for tensor, table in zip(tensors, tables, strict=True)
+    ]
 
 
 def _tensor(index: int, table: Table, buffers: list[Table]) -> Tensor:
@@ -175,10 +180,10 @@ def _shape(name: str, shape: tuple[int, ...], signature: tuple[int, ...]) -> tup
 
 
 def _quantization(name: str, table: Table | None) -> tuple[tuple[float, ...], tuple[int, ...], int]:
-    if table is None:
+    if table is None or table.integer(4, "B") == BLOCKWISE:
         return (), (), 0
     if table.integer(4, "B"):
-        raise UnsupportedOp(f"tensor '{name}' has custom or blockwise quantization")
+        raise UnsupportedOp(f"tensor '{name}' has custom quantization")
     scales = table.vector(2, "<f4")
     if scales is None or scales.size == 0:
         return (), (), 0
@@ -189,27 +194,65 @@ def _quantization(name: str, table: Table | None) -> tuple[tuple[float, ...], tu
     return tuple(scales.tolist()), tuple(zero_points.tolist()), table.integer(6, "i")
 
 
+def _with_blocks(tensor: Tensor, table: Table, tensors: list[Tensor]) -> Tensor:
+    """Blockwise quantization: the scales are a constant tensor, row by row."""
+    quantization = table.table(4)
+    if quantization is None or quantization.integer(4, "B") != BLOCKWISE:
+        return tensor
+    details = quantization.table(5)
+    if details is None:
+        raise ModelError(f"tensor '{tensor.name}' is quantized in blocks without their description")
+    index, zeros, size = (
+        details.integer(0, "i"),
+        details.integer(1, "i", -1),
+        details.integer(2, "i"),
+    )
+    scales = tensors[index].data if 0 <= index < len(tensors) else None
+    if scales is None or size < 1 or scales.dtype.kind != "f":
+        raise ModelError(f"tensor '{tensor.name}' has blocks of {size} without scales")
+    if zeros != -1:
+        raise UnsupportedOp(f"tensor '{tensor.name}' has a zero point per block")
+    return replace(
+        tensor,
+        scales=tuple(scales.astype(np.float32).ravel().tolist()),
+        zero_points=(0,) * scales.size,
+        block_size=size,
+    )
+
+
 def _data(
     name: str, shape: tuple[int, ...], dtype: str, index: int, buffers: list[Table]
 ) -> NDArray[np.generic] | None:
     if not 0 <= index < len(buffers):
         raise ModelError(f"tensor '{name}' refers to buffer {index} of {len(buffers)}")
     buffer = buffers[index]
-    if buffer.integer(1, "Q") > 1:
-        raise UnsupportedOp(f"tensor '{name}' keeps its data outside the FlatBuffer")
     raw = buffer.vector(0, "<u1")
+    offset, size = buffer.integer(1, "Q"), buffer.integer(2, "Q")
+    if (
+        offset > 1
+    ):  # newer writers may put data behind the FlatBuffer, counted from the file's start
+        if offset + size > len(buffer.buffer):
+            raise ModelError(f"tensor '{name}' has data beyond the end of the file")
+        raw = np.frombuffer(buffer.buffer, np.uint8, size, offset)
     if raw is None or raw.size == 0:
         return None
+    elements = math.prod(shape)
+    if dtype == "int4":
+        _check_size(name, dtype, shape, raw.size, -(-elements // 2))
+        return unpack_int4(raw.astype(np.uint8), elements).reshape(shape)
     try:
         kind = np.dtype(dtype).newbyteorder("<")
     except TypeError:
         return raw  # a type that no supported operator takes
-    if raw.size != math.prod(shape) * kind.itemsize:
-        raise ModelError(
-            f"tensor '{name}' of {dtype}{list(shape)} has {raw.size} bytes of data, "
-            f"expected {math.prod(shape) * kind.itemsize}"
-        )
+    _check_size(name, dtype, shape, raw.size, elements * kind.itemsize)
     return raw.view(kind).reshape(shape)  # read-only, as the file's bytes are
+
+
+def _check_size(name: str, dtype: str, shape: tuple[int, ...], size: int, expected: int) -> None:
+    if size != expected:
+        raise ModelError(
+            f"tensor '{name}' of {dtype}{list(shape)} has {size} bytes of data, expected {expected}"
+        )
 
 
 def _operator(index: int, table: Table, codes: list[Table]) -> Operator:
@@ -297,6 +340,7 @@ def _fully_connected(table: Table, index: int, name: str) -> Options:
     return FullyConnectedOptions(
         activation=_activation(table.integer(0, "b"), index, name),
         keep_num_dims=bool(table.integer(2, "B")),
+        asymmetric_quantize_inputs=bool(table.integer(3, "B")),
     )
 
 

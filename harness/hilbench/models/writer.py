@@ -27,6 +27,7 @@ from hilbench.models.graph import (
     ReshapeOptions,
     SoftmaxOptions,
     Tensor,
+    constant_bytes,
 )
 
 _CODES = {name: (code, union) for code, (name, union) in tflite.OPERATORS.items()}
@@ -52,7 +53,7 @@ def write(graph: Graph, description: str = "hilbench") -> bytes:
         number = 0
         if tensor.data is not None:
             number = len(buffers)
-            raw = np.frombuffer(np.ascontiguousarray(tensor.data).tobytes(), np.uint8)
+            raw = np.frombuffer(constant_bytes(tensor), np.uint8)
             buffers.append(TableNode(children={0: VectorNode(raw, align=16)}))
         tensors.append(_tensor(tensor, number))
     subgraph = TableNode(
@@ -146,7 +147,11 @@ def _options(operator: Operator) -> TableNode:
         ]
         scalars = dict(enumerate(values))
     elif isinstance(options, FullyConnectedOptions):
-        scalars = {0: ("b", options.activation), 2: ("B", options.keep_num_dims)}
+        scalars = {
+            0: ("b", options.activation),
+            2: ("B", options.keep_num_dims),
+            3: ("B", options.asymmetric_quantize_inputs),
+        }
     elif isinstance(options, SoftmaxOptions):
         scalars = {0: ("f", options.beta)}
     elif isinstance(options, AddOptions):

@@ -82,6 +82,27 @@ def multiply_by_quantized_multiplier(
     return rounding_right_shift(high, np.maximum(-exponent, 0))
 
 
+def multiply_by_reduced_multiplier(x: ArrayLike, multiplier: ArrayLike, shift: ArrayLike) -> Int64:
+    """``x * multiplier * 2**(shift - 31)`` of 64-bit accumulators, the multiplier cut to 16 bits.
+
+    What int16 kernels with int64 accumulators do: one rounding, to nearest, ties up.
+
+    Parameters
+    ----------
+    x : array_like of int
+        Accumulators, ``-2**47`` to ``2**47 - 1``.
+    multiplier : array_like of int
+        Q31 significands, 0 to 2**31 - 1; broadcast with ``x``.
+    shift : array_like of int
+        Positive = left; -31 to 7.
+    """
+    wide = np.asarray(multiplier, dtype=np.int64)
+    reduced = np.where(wide < 0x7FFF0000, (wide + (1 << 15)) >> 16, 0x7FFF)
+    total = 15 - np.asarray(shift, dtype=np.int64)
+    product = np.asarray(x, dtype=np.int64) * reduced + (np.int64(1) << (total - 1))
+    return wrap_int32(product >> total)
+
+
 def saturating_left_shift(x: ArrayLike, exponent: int) -> Int64:
     """``x * 2**exponent`` saturated to int32; ``exponent`` 0 to 31."""
     shifted: Int64 = np.asarray(x, dtype=np.int64) << exponent

@@ -22,6 +22,10 @@ void hb_pool_windows_mve(const struct hb_pool_args *args, hb_pool_window_kernel 
                 window.width = columns.end - columns.first;
                 window.first = image + (rows.origin + rows.first) * window.row_step +
                                (columns.origin + columns.first) * window.step;
+                if (window.width == args->in_w) { /* rows follow each other */
+                    window.width *= window.height;
+                    window.height = 1;
+                }
                 kernel(args, &window, out);
             }
         }

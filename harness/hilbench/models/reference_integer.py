@@ -1,10 +1,12 @@
-"""int8 operators on batches: exact, and equal to TensorFlow Lite Micro's to the last bit.
+"""int8 and int16 operators on batches: exact, equal to TensorFlow Lite Micro's to the last bit.
 
 Arrays have a leading axis of n vectors.  Sums of products are formed by BLAS in floating point,
 which is exact here: every partial sum is an integer below 2**24 (float32) or 2**53 (float64).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,54 +15,57 @@ from hilbench.models.lowering import Step
 from hilbench.models.windows import Window, patches, taps
 from hilbench.quantization import (
     multiply_by_quantized_multiplier,
+    multiply_by_reduced_multiplier,
     softmax_int8,
     wrap_int32,
 )
 from hilbench.schema import image
 
-Int8 = NDArray[np.int8]
-Bias = NDArray[np.int32] | None
+Integers = NDArray[Any]  # int8 or int16
+Bias = NDArray[np.int32] | NDArray[np.int64] | None
 
 #: |data| <= 255, |weight| <= 128: so many products stay below 2**24.
 _FLOAT32_EXACT_PRODUCTS = (1 << 24) // (255 * 128)
 
 
-def conv_2d(step: Step, x: Int8, weights: Int8, bias: Bias, out_hw: tuple[int, int]) -> Int8:
+def conv_2d(
+    step: Step, x: Integers, weights: Integers, bias: Bias, out_hw: tuple[int, int]
+) -> Integers:
     """Convolution of (n, H, W, C) with OHWI weights."""
     assert isinstance(step.params, image.Conv)
     channels, height, width, depth = weights.shape
-    shifted = x.astype(_kind(height * width * depth)) + step.params.input_offset
+    shifted = x.astype(_kind(x, height * width * depth)) + step.params.input_offset
     window = Window.of_conv(step.params, (height, width), out_hw)
     matrix = weights.reshape(channels, -1).T.astype(shifted.dtype)
     blocks = []
     for block in window.row_blocks(x.shape[0] * out_hw[1] * len(matrix)):
-        result = _requantize(step, patches(shifted, block) @ matrix, bias)
+        result = _requantize(step, patches(shifted, block) @ matrix, bias, x)
         blocks.append(result.reshape(x.shape[0], *block.output, channels))
     return np.concatenate(blocks, axis=1)
 
 
 def depthwise_conv_2d(
-    step: Step, x: Int8, weights: Int8, bias: Bias, out_hw: tuple[int, int]
-) -> Int8:
+    step: Step, x: Integers, weights: Integers, bias: Bias, out_hw: tuple[int, int]
+) -> Integers:
     """Depthwise convolution of (n, H, W, C) with weights (1, h, w, C * multiplier)."""
     assert isinstance(step.params, image.Conv)
-    shifted = x.astype(np.int32) + np.int32(step.params.input_offset)
+    shifted = x.astype(np.int64) + step.params.input_offset
     shifted = np.repeat(shifted, step.params.depth_multiplier, axis=-1)
     window = Window.of_conv(step.params, weights.shape[1:3], out_hw)
-    accumulator = np.zeros((x.shape[0], *out_hw, weights.shape[3]), np.int32)
+    accumulator = np.zeros((x.shape[0], *out_hw, weights.shape[3]), np.int64)
     for row, column, tap in taps(shifted, window):
-        accumulator += tap * weights[0, row, column].astype(np.int32)
-    return _requantize(step, accumulator, bias)
+        accumulator += tap * weights[0, row, column].astype(np.int64)
+    return _requantize(step, accumulator, bias, x)
 
 
-def fully_connected(step: Step, x: Int8, weights: Int8, bias: Bias) -> Int8:
+def fully_connected(step: Step, x: Integers, weights: Integers, bias: Bias) -> Integers:
     """Rows of x, (rows, I), times weights (O, I)."""
     assert isinstance(step.params, image.Conv)
-    shifted = x.astype(_kind(weights.shape[1])) + step.params.input_offset
-    return _requantize(step, shifted @ weights.T.astype(shifted.dtype), bias)
+    shifted = x.astype(_kind(x, weights.shape[1])) + step.params.input_offset
+    return _requantize(step, shifted @ weights.T.astype(shifted.dtype), bias, x)
 
 
-def average_pool_2d(step: Step, x: Int8, out_hw: tuple[int, int]) -> Int8:
+def average_pool_2d(step: Step, x: Integers, out_hw: tuple[int, int]) -> Integers:
     """Mean over the positions inside the input, rounded half away from zero."""
     assert isinstance(step.params, image.Pool)
     window = Window.of_pool(step.params, out_hw)
@@ -69,27 +74,27 @@ def average_pool_2d(step: Step, x: Int8, out_hw: tuple[int, int]) -> Int8:
         total += tap
     count = window.counts(x.shape[1:3])[None, :, :, None]
     mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
-    return _clamp(mean, step.params.act_min, step.params.act_max)
+    return _clamp(mean, step.params.act_min, step.params.act_max, x)
 
 
-def max_pool_2d(step: Step, x: Int8, out_hw: tuple[int, int]) -> Int8:
+def max_pool_2d(step: Step, x: Integers, out_hw: tuple[int, int]) -> Integers:
     """Maximum over the positions inside the input."""
     assert isinstance(step.params, image.Pool)
     window = Window.of_pool(step.params, out_hw)
     best = np.full((x.shape[0], *out_hw, x.shape[3]), -128, np.int64)
     for _, _, tap in taps(x.astype(np.int64), window, fill=-128):
         np.maximum(best, tap, out=best)
-    return _clamp(best, step.params.act_min, step.params.act_max)
+    return _clamp(best, step.params.act_min, step.params.act_max, x)
 
 
-def softmax(step: Step, x: Int8) -> Int8:
+def softmax(step: Step, x: Integers) -> Integers:
     """Softmax over the last axis."""
     assert isinstance(step.params, image.Softmax)
     p = step.params
     return softmax_int8(x, p.input_multiplier, p.input_left_shift, p.diff_min).astype(np.int8)
 
 
-def add(step: Step, x: Int8, y: Int8) -> Int8:
+def add(step: Step, x: Integers, y: Integers) -> Integers:
     """Element-wise sum."""
     assert isinstance(step.params, image.Add)
     p = step.params
@@ -102,25 +107,32 @@ def add(step: Step, x: Int8, y: Int8) -> Int8:
     total = multiply_by_quantized_multiplier(
         scaled_x + scaled_y, p.output_multiplier, p.output_shift
     )
-    return _clamp(total + p.output_offset, p.act_min, p.act_max)
+    return _clamp(total + p.output_offset, p.act_min, p.act_max, x)
 
 
-def _kind(products: int) -> type[np.float32] | type[np.float64]:
-    return np.float32 if products <= _FLOAT32_EXACT_PRODUCTS else np.float64
+def _kind(x: Integers, products: int) -> type[np.float32] | type[np.float64]:
+    narrow = x.dtype == np.int8 and products <= _FLOAT32_EXACT_PRODUCTS
+    return np.float32 if narrow else np.float64
 
 
-def _requantize(step: Step, accumulator: NDArray[np.generic], bias: Bias) -> Int8:
+def _requantize(step: Step, accumulator: NDArray[np.generic], bias: Bias, x: Integers) -> Integers:
+    """Sums to outputs of the type of ``x``; of int16 in 64 bits, unless the bias has 32."""
     assert isinstance(step.params, image.Conv)
     assert step.multiplier is not None
     assert step.shift is not None
+    p = step.params
     total = accumulator.astype(np.int64)
+    wide = x.dtype == np.int16 and (bias is None or bias.dtype == np.int64)
     if bias is not None:
-        total = wrap_int32(total + bias)
-    scaled = multiply_by_quantized_multiplier(total, step.multiplier, step.shift)
-    return _clamp(
-        wrap_int32(scaled + step.params.output_offset), step.params.act_min, step.params.act_max
-    )
+        total = total + bias
+    if wide:
+        scaled = multiply_by_reduced_multiplier(total, step.multiplier, step.shift)
+    else:
+        total = wrap_int32(total)
+        scaled = multiply_by_quantized_multiplier(total, step.multiplier, step.shift)
+    return _clamp(wrap_int32(scaled + p.output_offset), p.act_min, p.act_max, x)
 
 
-def _clamp(x: NDArray[np.int64], low: int, high: int) -> Int8:
-    return np.minimum(np.maximum(x, low), high).astype(np.int8)
+def _clamp(values: NDArray[np.int64], low: int, high: int, x: Integers) -> Integers:
+    """Clamped, in the type of ``x``."""
+    return np.minimum(np.maximum(values, low), high).astype(x.dtype)
