@@ -11,6 +11,7 @@ import numpy as np
 from hilbench import models
 from hilbench.schema import image as m
 from hilbench.schema.layout import load
+from tests.firmware import mve_graphs
 from tests.firmware.dsp_graphs import (
     add_sweep,
     chain_sweep,
@@ -118,7 +119,7 @@ def seeds() -> dict[str, bytes]:
 
 
 def packed() -> dict[str, bytes]:
-    """Images for the kernels of the DSP extension, which only some builds have."""
+    """Images for kernels that only some builds have, named by the instruction set."""
     sweeps = {
         "dsp conv": conv_sweep(3, operators=2),
         "dsp depthwise": depthwise_sweep(0, operators=2),
@@ -126,8 +127,14 @@ def packed() -> dict[str, bytes]:
         "dsp pool": pool_sweep(0, operators=2),
         "dsp add": add_sweep(0, operators=1),
         "dsp chain": chain_sweep(1),
+        "mve conv": mve_graphs.conv_sweep(2, operators=2),
+        "mve depthwise": mve_graphs.depthwise_sweep(6, operators=2),
+        "mve flat": mve_graphs.flat_sweep(0, operators=2),
+        "mve pool": mve_graphs.pool_sweep(0, operators=2),
+        "mve add": mve_graphs.add_sweep(0, operators=1),
+        "mve chain": chain_sweep(1),
     }
-    return {name: models.pack(graph, isa=("dsp",)).data for name, graph in sweeps.items()}
+    return {name: models.pack(graph, isa=name.split()[:1]).data for name, graph in sweeps.items()}
 
 
 def fields(image: bytes) -> Iterator[tuple[str, int, str, int, int]]:
