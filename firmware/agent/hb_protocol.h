@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define HB_PROTOCOL_VERSION 1u
-#define HB_PROTOCOL_SCHEMA_HASH 0x59E95EC8u
+#define HB_PROTOCOL_SCHEMA_HASH 0xA6E93838u
 #define HB_MAX_PAYLOAD 1100u /* Largest payload of any frame, bytes. */
 #define HB_HEADER_BYTES 4u /* type, seq, flags, reserved. */
 #define HB_CRC_BYTES 4u /* CRC-32 at the end of a frame. */
@@ -51,6 +51,7 @@ enum hb_run_mode {
     HB_RUN_MODE_LAYERS = 3, /* One inference; CRC and ticks of every operator's output. */
     HB_RUN_MODE_SINK = 4, /* Vectors are received and dropped: the link alone. */
     HB_RUN_MODE_SOURCE = 5, /* The device sends vector_count x vector_bytes bytes of (index+offset)&0xFF: the link alone. */
+    HB_RUN_MODE_DUMP = 6, /* One inference; the output of operator `repeat` as `tensor` records. */
 };
 
 /* Records in the out stream of a run: `record` header, then the body. */
@@ -59,6 +60,7 @@ enum hb_record_kind {
     HB_RECORD_KIND_LAYER = 2, /* Body: `layer`. */
     HB_RECORD_KIND_OVERHEAD = 3, /* Body: `overhead`: ticks of an empty window. */
     HB_RECORD_KIND_END = 4, /* Body: `end`.  The run is over. */
+    HB_RECORD_KIND_TENSOR = 5, /* Body: `tensor`, then a part of the operator's output. */
 };
 
 /* Bits of hello_reply.clock_flags: what speeds the core up. */
@@ -446,7 +448,7 @@ HB_MUST_USE static inline int hb_image_load_reply_decode(const uint8_t *in, size
     return 0;
 }
 
-/* Start a run: both streams restart at offset 0.  The in stream carries vector_count x vector_bytes (modes accuracy, timed, layers, sink); the out stream carries records, `end` last. */
+/* Start a run: both streams restart at offset 0.  The in stream carries vector_count x vector_bytes (modes accuracy, timed, layers, sink, dump); the out stream carries records, `end` last. */
 #define HB_RUN_ID 0x06u
 #define HB_RUN_BYTES 13u
 struct hb_run {
@@ -454,7 +456,7 @@ struct hb_run {
     uint32_t vector_count; /* Vectors, at least 1. */
     uint32_t vector_bytes; /* Size of one vector; must equal the image's, but in modes sink and source is free. */
     uint16_t warmup; /* Inferences before the timed ones, for each vector (mode timed). */
-    uint16_t repeat; /* Timed inferences for each vector, at least 1 (mode timed). */
+    uint16_t repeat; /* Timed inferences for each vector, at least 1 (mode timed); operator index in the image (mode dump). */
 };
 /* Encodes into HB_RUN_BYTES bytes. */
 HB_MAY_IGNORE static inline size_t hb_run_encode(uint8_t *out, const struct hb_run *m) {
@@ -868,6 +870,32 @@ HB_MUST_USE static inline int hb_layer_decode(const uint8_t *in, size_t bytes, s
     m->reserved = hb_get_u16(in + 6);
     m->crc = hb_get_u32(in + 8);
     m->ticks = hb_get_u64(in + 12);
+    return 0;
+}
+
+/* Part of an operator's output, as it is when the operator ends; its bytes follow, at most 256. */
+#define HB_TENSOR_BYTES 12u
+struct hb_tensor {
+    uint32_t vector; /* Position in the run, from 0. */
+    uint16_t op; /* Operator index in the image. */
+    uint16_t reserved; /* 0. */
+    uint32_t offset; /* Of the first byte in the tensor. */
+};
+/* Encodes into HB_TENSOR_BYTES bytes. */
+HB_MAY_IGNORE static inline size_t hb_tensor_encode(uint8_t *out, const struct hb_tensor *m) {
+    hb_put_u32(out + 0, m->vector);
+    hb_put_u16(out + 4, m->op);
+    hb_put_u16(out + 6, m->reserved);
+    hb_put_u32(out + 8, m->offset);
+    return HB_TENSOR_BYTES;
+}
+/* Returns 0, or -1 when the length is wrong (m is then untouched). */
+HB_MUST_USE static inline int hb_tensor_decode(const uint8_t *in, size_t bytes, struct hb_tensor *m) {
+    if (bytes != HB_TENSOR_BYTES) return -1;
+    m->vector = hb_get_u32(in + 0);
+    m->op = hb_get_u16(in + 4);
+    m->reserved = hb_get_u16(in + 6);
+    m->offset = hb_get_u32(in + 8);
     return 0;
 }
 

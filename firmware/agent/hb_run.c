@@ -4,6 +4,7 @@
 #include "hb_crc32.h"
 
 #define OVERHEAD_WINDOWS 15u
+#define DUMP_BYTES 256u /* of a tensor record */
 #define HEAD_BYTES (HB_RECORD_BYTES + HB_RESULT_BYTES)
 
 /* ------------------------------------------------------------------ waiting and records */
@@ -208,12 +209,44 @@ static bool layers_vector(struct hb_agent *agent, uint32_t vector) {
     (void)agent->port->counter_stop();
     (void)agent->port->window_end();
     if (!wait_for_room(agent, HEAD_BYTES + agent->engine.output_bytes)) return false;
-    const struct hb_result result = {.vector = vector,
-                                     .interrupts = saturate16(layers.interrupts),
-                                     .ticks = layers.ticks};
+    const struct hb_result result = {
+        .vector = vector, .interrupts = saturate16(layers.interrupts), .ticks = layers.ticks};
     append_result(agent, &result);
     end_silence(agent);
     return true;
+}
+
+struct dump_context {
+    struct hb_agent *agent;
+    uint32_t vector;
+};
+
+/* Sends the output of the operator asked for, in parts, before the next one may overwrite it. */
+static bool dump_hook(void *context, uint32_t op) {
+    const struct dump_context *dump = context;
+    struct hb_agent *agent = dump->agent;
+    if (op != agent->run.repeat) return pump_hook(agent, op);
+    const struct hb_span output = hb_engine_op_output(&agent->engine, op);
+    for (uint32_t offset = 0; offset < output.bytes; offset += DUMP_BYTES) {
+        const uint32_t left = output.bytes - offset;
+        const uint32_t bytes = left < DUMP_BYTES ? left : DUMP_BYTES;
+        if (!wait_for_room(agent, HB_RECORD_BYTES + HB_TENSOR_BYTES + bytes)) return false;
+        const struct hb_tensor tensor = {
+            .vector = dump->vector, .op = (uint16_t)op, .offset = offset};
+        uint8_t body[HB_TENSOR_BYTES];
+        (void)hb_tensor_encode(body, &tensor);
+        append_head(agent, HB_RECORD_KIND_TENSOR, body, sizeof body, bytes);
+        hb_out_append(&agent->out, output.data + offset, bytes);
+    }
+    return true;
+}
+
+static bool dump_vector(struct hb_agent *agent, uint32_t vector) {
+    if (!wait_for_vector(agent)) return false;
+    load_inputs(agent);
+    agent->in.consumed += agent->run.vector_bytes;
+    struct dump_context dump = {.agent = agent, .vector = vector};
+    return hb_engine_invoke(&agent->engine, dump_hook, &dump);
 }
 
 static bool sink_all(struct hb_agent *agent) {
@@ -246,6 +279,7 @@ static bool run_vector(struct hb_agent *agent, uint32_t vector) {
     case HB_RUN_MODE_TIMED: return timed_vector(agent, vector);
     case HB_RUN_MODE_LAYERS: return layers_vector(agent, vector);
     case HB_RUN_MODE_SOURCE: return source_vector(agent, vector);
+    case HB_RUN_MODE_DUMP: return dump_vector(agent, vector);
     default: return true;
     }
 }
@@ -298,6 +332,10 @@ static enum hb_status check_inference(const struct hb_agent *agent, const struct
         *detail = (uint32_t)(record_bytes - port->out.bytes);
         return HB_STATUS_TOO_LARGE;
     }
+    if (request->mode == HB_RUN_MODE_DUMP) {
+        return request->repeat < agent->engine.header.op_count ? HB_STATUS_OK
+                                                               : HB_STATUS_BAD_REQUEST;
+    }
     if (request->mode != HB_RUN_MODE_ACCURACY &&
         port->identity.counter_kind != HB_COUNTER_KIND_NONE && !hb_counter_advances(port)) {
         return HB_STATUS_COUNTER_STUCK;
@@ -308,19 +346,19 @@ static enum hb_status check_inference(const struct hb_agent *agent, const struct
 enum hb_status hb_run_start(struct hb_agent *agent, const struct hb_run *request,
                             uint32_t *detail) {
     const uint64_t total = (uint64_t)request->vector_count * request->vector_bytes;
-    if (request->mode < HB_RUN_MODE_ACCURACY || request->mode > HB_RUN_MODE_SOURCE ||
-        total == 0u || total > INT32_MAX ||
-        (request->mode == HB_RUN_MODE_TIMED && request->repeat == 0u)) {
+    if (request->mode < HB_RUN_MODE_ACCURACY || request->mode > HB_RUN_MODE_DUMP || total == 0u ||
+        total > INT32_MAX || (request->mode == HB_RUN_MODE_TIMED && request->repeat == 0u)) {
         return HB_STATUS_BAD_REQUEST;
     }
-    if (request->mode <= HB_RUN_MODE_LAYERS) {
+    if (request->mode <= HB_RUN_MODE_LAYERS || request->mode == HB_RUN_MODE_DUMP) {
         const enum hb_status status = check_inference(agent, request, detail);
         if (status != HB_STATUS_OK) return status;
     }
     const struct hb_memory none = {0};
     const uint32_t bytes = (uint32_t)total;
     switch (request->mode) {
-    case HB_RUN_MODE_ACCURACY: hb_agent_open_in(agent, agent->port->vectors, bytes, bytes); break;
+    case HB_RUN_MODE_ACCURACY:
+    case HB_RUN_MODE_DUMP: hb_agent_open_in(agent, agent->port->vectors, bytes, bytes); break;
     case HB_RUN_MODE_TIMED:
     case HB_RUN_MODE_LAYERS:
         hb_agent_open_in(agent, agent->port->vectors, bytes, request->vector_bytes);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define HB_IMAGE_VERSION 3u
-#define HB_IMAGE_SCHEMA_HASH 0x2738AC00u
+#define HB_IMAGE_SCHEMA_HASH 0x0B645375u
 #define HB_IMAGE_MAGIC 1296646728u /* "HBIM" in memory. */
 #define HB_IMAGE_NO_TENSOR 65535u /* Tensor index: absent. */
 #define HB_IMAGE_ALIGNMENT 16u /* Of the image, of constant data, of arena tensors; bytes. */
@@ -32,7 +32,7 @@ enum hb_storage {
     HB_STORAGE_ARENA = 0, /* offset counts from the arena's first byte. */
     HB_STORAGE_CONSTANT = 1, /* offset counts from the image's first byte. */
     HB_STORAGE_STATE = 2, /* In the arena, as storage arena, and kept from one inference to the next; operators with flag init give it its first value. */
-    HB_STORAGE_HUFFMAN = 3, /* Constant weights, coded (models/huffman.py); offset counts from the image's first byte, bytes is the size when decoded. */
+    HB_STORAGE_HUFFMAN = 3, /* Constant weights, coded (models/huffman.py); offset counts from the image's first byte, bytes is the size when decoded.  For expand only. */
 };
 
 /* Bits of op.flags. */
@@ -76,6 +76,7 @@ enum hb_opcode {
     HB_OPCODE_RESIZE_NEAREST = 19, /* 0 data NHWC.  Parameters: resize. */
     HB_OPCODE_LSTM = 20, /* Unidirectional sequence.  Parameters: lstm. */
     HB_OPCODE_SVDF = 21, /* Parameters: svdf. */
+    HB_OPCODE_EXPAND = 22, /* 0 data of storage huffman, 1 its table uint8[128]: decodes it into the output, of the same type and shape.  No parameters. */
 };
 
 #ifndef HB_WIRE_ACCESS

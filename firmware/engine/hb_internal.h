@@ -24,6 +24,8 @@ struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct
 struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine *engine,
                                                           const struct hb_image_op *op);
 
+struct hb_conv_args hb_pointwise_args_of(const struct hb_fully_connected_args *args);
+
 /* A dot product of this many int8 x int8 terms (|x + offset| <= 255, |w| <= 128) fits int32. */
 #define HB_MAX_DOT_TERMS 65536u
 
@@ -51,9 +53,9 @@ bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op 
 bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_check_add(const struct hb_engine *engine, const struct hb_image_op *op);
 
-/* What packed constants have in common: int32[blocks, words] in slot `slot`, nothing behind them. */
+/* Packed constants: [blocks, size] of one type in slot `slot`, no tensors in the slots behind. */
 bool hb_is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
-                  uint32_t blocks, uint32_t words);
+                  uint8_t dtype, uint32_t blocks, uint32_t size);
 /* Exactly `bytes` of scratch, rounded up to the alignment. */
 bool hb_has_scratch(const struct hb_image_op *op, uint64_t bytes);
 /* A packed convolution or depthwise convolution, but its stream, scratch and place. */

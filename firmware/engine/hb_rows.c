@@ -23,13 +23,11 @@ static uint32_t align4(uint32_t bytes) { return (bytes + 3u) & ~3u; }
 /* ------------------------------------------------------------------ arguments */
 
 /* Convolutions as they are, fully connected layers as convolutions of 1 x 1 images. */
-static struct hb_conv_args conv_args(const struct hb_engine *engine,
-                                     const struct hb_image_op *op) {
+static struct hb_conv_args conv_args(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_conv_args args = hb_conv_args_of(engine, op);
     struct hb_image_tensor bias;
     args.is_conv = op->opcode == HB_OPCODE_CONV_2D;
-    args.bias_is_narrow =
-        hb_get_input(engine, op, 2, &bias) && bias.dtype == HB_DTYPE_INT32;
+    args.bias_is_narrow = hb_get_input(engine, op, 2, &bias) && bias.dtype == HB_DTYPE_INT32;
     if (op->opcode != HB_OPCODE_FULLY_CONNECTED) return args;
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
@@ -46,7 +44,7 @@ static struct hb_conv_args conv_args(const struct hb_engine *engine,
 struct layout {
     uint32_t row_bytes; /* decoded weights */
     uint32_t table_bytes; /* struct hb_dynamic_row of every row of data */
-    uint32_t data_bytes;  /* quantized data */
+    uint32_t data_bytes; /* quantized data */
 };
 
 static struct layout layout_of(const struct hb_engine *engine, const struct hb_image_op *op) {
@@ -70,8 +68,8 @@ static struct layout layout_of(const struct hb_engine *engine, const struct hb_i
 
 /* ------------------------------------------------------------------ execution */
 
-static void run_channel(struct hb_row *row, const struct hb_row_weights *weights,
-                        uint8_t dtype, void *scratch) {
+static void run_channel(struct hb_row *row, const struct hb_row_weights *weights, uint8_t dtype,
+                        void *scratch) {
     const uint32_t channel = (uint32_t)row->channel;
     if (row->rows != NULL) {
         row->scales = weights->scales + channel * weights->blocks;
@@ -102,16 +100,17 @@ void hb_run_by_rows(const struct hb_engine *engine, const struct hb_image_op *op
         .blocks = has_scales ? scales.dims[3] : 1u,
     };
     uint8_t *scratch = args.scratch;
-    struct hb_row row = {
-        .args = &args, .depth = args.in_c, .blocks = weights.blocks,
-        .asymmetric = (op->flags & HB_OP_FLAG_DYNAMIC_ASYMMETRIC) != 0u};
+    struct hb_row row = {.args = &args,
+                         .depth = args.in_c,
+                         .blocks = weights.blocks,
+                         .asymmetric = (op->flags & HB_OP_FLAG_DYNAMIC_ASYMMETRIC) != 0u};
     if (op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D) row.depth = 1;
     if (is_dynamic(op)) {
         struct hb_dynamic_row *rows = (void *)scratch;
         int8_t *quantized = (int8_t *)(scratch + layout.table_bytes);
         hb_quantize_rows_ref(args.input, (uint32_t)args.batches,
-                             hb_elements(&in) / (uint32_t)args.batches, !row.asymmetric,
-                             quantized, rows);
+                             hb_elements(&in) / (uint32_t)args.batches, !row.asymmetric, quantized,
+                             rows);
         row.rows = rows;
         row.quantized = quantized;
         scratch += layout.table_bytes + layout.data_bytes;
@@ -204,8 +203,8 @@ static bool are_scales(const struct hb_engine *engine, const struct hb_image_op 
 }
 
 static bool is_convolution(const struct hb_image_op *op, const struct hb_image_tensor *in,
-                           const struct hb_image_tensor *weights,
-                           const struct hb_image_tensor *out, const struct hb_image_conv *p) {
+                           const struct hb_image_tensor *weights, const struct hb_image_tensor *out,
+                           const struct hb_image_conv *p) {
     if (p->stride_h == 0u || p->stride_w == 0u || p->dilation_h == 0u || p->dilation_w == 0u ||
         weights->dims[0] != out->dims[3] || in->dims[0] != out->dims[0]) {
         return false;
@@ -253,8 +252,7 @@ bool hb_validate_by_rows(const struct hb_engine *engine, const struct hb_image_o
         return false;
     }
     const struct layout layout = layout_of(engine, op);
-    const uint64_t bytes =
-        (uint64_t)layout.row_bytes + layout.table_bytes + layout.data_bytes;
+    const uint64_t bytes = (uint64_t)layout.row_bytes + layout.table_bytes + layout.data_bytes;
     return op->scratch_bytes ==
            (bytes + HB_IMAGE_ALIGNMENT - 1u) / HB_IMAGE_ALIGNMENT * HB_IMAGE_ALIGNMENT;
 }

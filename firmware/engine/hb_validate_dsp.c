@@ -6,44 +6,120 @@
 
 #include "kernels/dsp/hb_dsp.h"
 
+static bool is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
+                      uint32_t blocks, uint32_t words) {
+    return hb_is_stream(engine, op, slot, HB_DTYPE_INT32, blocks, words);
+}
+
+/* int4 weights are bytes: two channels of one k in each. */
+static bool is_p4_stream(const struct hb_engine *engine, const struct hb_image_op *op,
+                         uint32_t channels, uint32_t depth) {
+    return hb_is_stream(engine, op, 1, HB_DTYPE_INT8, channels / 2u, HB_P4_FIXED_BYTES + depth);
+}
+
 static bool is_full_range(int32_t act_min, int32_t act_max) {
     return act_min == -128 && act_max == 127;
 }
 
+/* Data of int8 or int16, packed constants, parameters; shapes and clamps are the callers'. */
+static bool get_packed(const struct hb_engine *engine, const struct hb_image_op *op,
+                       struct hb_image_tensor *in, struct hb_image_tensor *stream,
+                       struct hb_image_tensor *out, struct hb_image_conv *p) {
+    if (op->params_bytes != HB_IMAGE_CONV_BYTES || !hb_get_input(engine, op, 0, in) ||
+        !hb_get_input(engine, op, 1, stream)) {
+        return false;
+    }
+    *out = hb_tensor_at(engine, op->output);
+    *p = hb_conv_params(engine, op);
+    const bool is_s8 = in->dtype == HB_DTYPE_INT8;
+    if ((!is_s8 && in->dtype != HB_DTYPE_INT16) || out->dtype != in->dtype || p->filter_h == 0u ||
+        p->filter_w == 0u) {
+        return false;
+    }
+    return !is_s8 || (p->input_offset >= -127 && p->input_offset <= 128 &&
+                      p->output_offset >= INT8_MIN && p->output_offset <= INT8_MAX);
+}
+
+/* int16 data times p16 weights; shifts are read by the kernel, and undefined outside 1 to 62. */
+static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *op,
+                      const struct hb_conv_args *args) {
+    const uint32_t depth = hb_conv_2d_s16xs8_dsp_depth(args);
+    const uint32_t words = HB_P16_FIXED_WORDS + depth / 2u, blocks = (uint32_t)args->out_c / 2u;
+    const struct hb_image_conv *p = &args->params;
+    if (args->out_c % 2 != 0 || p->input_offset != 0 || p->output_offset != 0 ||
+        p->act_min > p->act_max || p->act_min < INT16_MIN || p->act_max > INT16_MAX ||
+        !is_stream(engine, op, 1, blocks, words) ||
+        !hb_has_scratch(op, hb_conv_2d_s16xs8_dsp_scratch_bytes(args))) {
+        return false;
+    }
+    const uint8_t *stream = engine->image + hb_tensor_at(engine, op->inputs[1]).offset;
+    for (uint32_t block = 0; block < blocks; block++, stream += 4u * words) {
+        for (uint32_t i = 0; i < 2u; i++) {
+            const uint8_t *scale = stream + 4u * (words - 4u + 2u * i);
+            const int32_t multiplier = hb_get_i32(scale), shift = hb_get_i32(scale + 4);
+            if (multiplier < 0 || multiplier > INT16_MAX || shift < 1 || shift > 46) return false;
+        }
+    }
+    return true;
+}
+
 static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
-    if (!hb_check_packed_conv(engine, op)) return false;
+    struct hb_image_tensor in, stream, out;
+    struct hb_image_conv p;
+    if (!get_packed(engine, op, &in, &stream, &out, &p)) return false;
+    if (p.stride_h == 0u || p.stride_w == 0u || p.dilation_h != 1u || p.dilation_w != 1u ||
+        p.depth_multiplier != 1u || in.dims[0] != out.dims[0] ||
+        (uint64_t)p.filter_h * p.filter_w * in.dims[3] > HB_MAX_DOT_TERMS ||
+        !hb_check_axis(in.dims[1], out.dims[1], p.filter_h, p.stride_h, 1, p.pad_top) ||
+        !hb_check_axis(in.dims[2], out.dims[2], p.filter_w, p.stride_w, 1, p.pad_left)) {
+        return false;
+    }
     const struct hb_conv_args args = hb_conv_args_of(engine, op);
-    const uint32_t channels = (uint32_t)args.out_c;
-    const bool shared = args.input == args.output;
-    if (!is_full_range(args.params.act_min, args.params.act_max)) return false;
+    const uint32_t channels = out.dims[3];
+    const bool shared = in.storage == HB_STORAGE_ARENA && in.offset == out.offset;
+    if (in.dtype == HB_DTYPE_INT16) {
+        return !shared && op->opcode == HB_OPCODE_CONV_2D && check_s16(engine, op, &args);
+    }
+    if (!is_full_range(p.act_min, p.act_max)) return false;
     if (op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D) {
         return hb_depthwise_conv_2d_s8xs8_dsp_takes(&args) &&
                (!shared || hb_depthwise_conv_2d_s8xs8_dsp_in_place(&args)) &&
-               hb_is_stream(engine, op, 1, channels, HB_DEPTHWISE_RECORD_WORDS) &&
+               is_stream(engine, op, 1, channels, HB_DEPTHWISE_RECORD_WORDS) &&
                hb_has_scratch(op, hb_depthwise_conv_2d_s8xs8_dsp_scratch_bytes(&args));
     }
-    const uint32_t words = HB_P8_FIXED_WORDS + hb_conv_2d_s8xs8_dsp_depth(&args) / 2u;
-    return channels % 2u == 0u && (!shared || hb_conv_2d_s8xs8_dsp_in_place(&args)) &&
-           hb_is_stream(engine, op, 1, channels / 2u, words) &&
+    const uint32_t depth = hb_conv_2d_s8xs8_dsp_depth(&args);
+    if (channels % 2u != 0u) return false;
+    if (stream.dtype == HB_DTYPE_INT8) {
+        return !shared && is_p4_stream(engine, op, channels, depth) &&
+               hb_has_scratch(op, hb_conv_2d_s8xs4_dsp_scratch_bytes(&args));
+    }
+    return (!shared || hb_conv_2d_s8xs8_dsp_in_place(&args)) &&
+           is_stream(engine, op, 1, channels / 2u, HB_P8_FIXED_WORDS + depth / 2u) &&
            hb_has_scratch(op, hb_conv_2d_s8xs8_dsp_scratch_bytes(&args));
 }
 
 static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
-    if (!hb_check_weighted(engine, op, &in, &stream, &out, &p) || in.dtype != HB_DTYPE_INT8 ||
-        !is_full_range(p.act_min, p.act_max)) {
-        return false;
-    }
+    if (!get_packed(engine, op, &in, &stream, &out, &p)) return false;
     const struct hb_fully_connected_args args = hb_fully_connected_args_of(engine, op);
     const uint32_t channels = out.dims[3], rows = hb_elements(&out) / channels;
     if (hb_elements(&in) % rows != 0u || (uint32_t)args.in_c > HB_MAX_DOT_TERMS ||
         p.filter_h != 1u || p.filter_w != 1u) {
         return false;
     }
-    const uint32_t words = HB_P8_FIXED_WORDS + hb_fully_connected_s8xs8_dsp_depth(&args) / 2u;
-    return args.in_c > 0 && channels % 2u == 0u &&
-           hb_is_stream(engine, op, 1, channels / 2u, words) &&
+    if (args.in_c == 0) return false;
+    if (in.dtype == HB_DTYPE_INT16) {
+        const struct hb_conv_args conv = hb_pointwise_args_of(&args);
+        return check_s16(engine, op, &conv);
+    }
+    const uint32_t depth = hb_fully_connected_s8xs8_dsp_depth(&args);
+    if (channels % 2u != 0u || !is_full_range(p.act_min, p.act_max)) return false;
+    if (stream.dtype == HB_DTYPE_INT8) {
+        return is_p4_stream(engine, op, channels, depth) &&
+               hb_has_scratch(op, hb_fully_connected_s8xs4_dsp_scratch_bytes(&args));
+    }
+    return is_stream(engine, op, 1, channels / 2u, HB_P8_FIXED_WORDS + depth / 2u) &&
            hb_has_scratch(op, hb_fully_connected_s8xs8_dsp_scratch_bytes(&args));
 }
 
@@ -62,8 +138,8 @@ static bool check_add(const struct hb_engine *engine, const struct hb_image_op *
     if (!is_int8(engine, op) || !hb_check_add(engine, op)) return false;
     const struct hb_image_add p = hb_add_params(engine, op);
     return is_full_range(p.act_min, p.act_max) && op->scratch_bytes == 0u &&
-           (hb_is_stream(engine, op, 2, 1, HB_ADD_DIRECT_WORDS) ||
-            hb_is_stream(engine, op, 2, 1, HB_ADD_SCALED_WORDS));
+           (is_stream(engine, op, 2, 1, HB_ADD_DIRECT_WORDS) ||
+            is_stream(engine, op, 2, 1, HB_ADD_SCALED_WORDS));
 }
 
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op) {

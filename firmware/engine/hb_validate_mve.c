@@ -7,6 +7,11 @@
 
 #include "kernels/mve/hb_mve.h"
 
+static bool is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
+                      uint32_t blocks, uint32_t words) {
+    return hb_is_stream(engine, op, slot, HB_DTYPE_INT32, blocks, words);
+}
+
 static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
     if (!hb_check_packed_conv(engine, op)) return false;
     const struct hb_conv_args args = hb_conv_args_of(engine, op);
@@ -17,13 +22,13 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
                                hb_depthwise_conv_2d_s8xs8_mve_depth(&args) / 2u;
         return hb_depthwise_conv_2d_s8xs8_mve_takes(&args) &&
                (!shared || hb_depthwise_conv_2d_s8xs8_mve_in_place(&args)) &&
-               hb_is_stream(engine, op, 1, channels / 2u, words) &&
+               is_stream(engine, op, 1, channels / 2u, words) &&
                hb_has_scratch(op, hb_depthwise_conv_2d_s8xs8_mve_scratch_bytes(&args));
     }
     const uint32_t groups = (channels + HB_MATMUL_CHANNELS - 1u) / HB_MATMUL_CHANNELS;
     const uint32_t words = HB_MATMUL_FIXED_WORDS + hb_conv_2d_s8xs8_mve_depth(&args);
     return (!shared || hb_conv_2d_s8xs8_mve_in_place(&args)) &&
-           hb_is_stream(engine, op, 1, groups, words) &&
+           is_stream(engine, op, 1, groups, words) &&
            hb_has_scratch(op, hb_conv_2d_s8xs8_mve_scratch_bytes(&args));
 }
 
@@ -37,10 +42,10 @@ static bool check_fully_connected(const struct hb_engine *engine, const struct h
     const uint32_t channels = out.dims[3], rows = hb_elements(&out) / channels;
     if (hb_elements(&in) % rows != 0u) return false;
     const struct hb_fully_connected_args args = hb_fully_connected_args_of(engine, op);
-    if (args.in_c <= 0 || (uint32_t)args.in_c > HB_MAX_DOT_TERMS) return false;
+    if ((uint32_t)args.in_c > HB_MAX_DOT_TERMS) return false;
     const uint32_t groups = (channels + HB_DOT_CHANNELS - 1u) / HB_DOT_CHANNELS;
     const uint32_t words = HB_DOT_FIXED_WORDS + 2u * hb_fully_connected_s8xs8_mve_depth(&args);
-    return hb_is_stream(engine, op, 1, groups, words) &&
+    return is_stream(engine, op, 1, groups, words) &&
            hb_has_scratch(op, hb_fully_connected_s8xs8_mve_scratch_bytes(&args));
 }
 
@@ -57,8 +62,8 @@ static bool check_pool(const struct hb_engine *engine, const struct hb_image_op 
 
 static bool check_add(const struct hb_engine *engine, const struct hb_image_op *op) {
     return is_int8(engine, op) && hb_check_add(engine, op) && op->scratch_bytes == 0u &&
-           (hb_is_stream(engine, op, 2, 1, HB_MVE_ADD_LINEAR_WORDS) ||
-            hb_is_stream(engine, op, 2, 1, HB_MVE_ADD_SCALED_WORDS));
+           (is_stream(engine, op, 2, 1, HB_MVE_ADD_LINEAR_WORDS) ||
+            is_stream(engine, op, 2, 1, HB_MVE_ADD_SCALED_WORDS));
 }
 
 bool hb_validate_mve(const struct hb_engine *engine, const struct hb_image_op *op) {

@@ -6,13 +6,14 @@ import json
 import random
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hilbench import models
-from hilbench.models.graph import ConvOptions
+from hilbench.models.graph import ConvOptions, PoolOptions
 from hilbench.models.image_reader import read_image
 from hilbench.schema import image as m
 from tests.conftest import require_tool
@@ -62,6 +63,16 @@ def over_its_input(isa: str, depth: int, channels: int, filter_hw: int, stride: 
     records = read_image(image)
     place = records.tensors[records.ops[0].inputs[0]].offset
     return set_field(image, "tensor", records.ops[0].output, "offset", place)
+
+
+def large_pool() -> bytes:
+    """An average pool over more positions than 16-bit sums hold."""
+    sweep = Sweep(np.random.default_rng(0), (1, 16, 16, 2))
+    output = sweep.output((1, 1, 1, 2))
+    given = sweep.tensors[0]
+    sweep.tensors[output] = replace(sweep.tensors[output], zero_points=given.zero_points)
+    sweep.operator("AVERAGE_POOL_2D", (0,), output, PoolOptions(False, 16, 16))
+    return set_field(models.pack(sweep.graph()).data, "op", 0, "variant", 3)
 
 
 def with_scratch_of(image: bytes, more: int) -> bytes:
@@ -159,6 +170,7 @@ CASES = {
         e.OP,
         0,
     ),
+    "mve, a pool of too many positions": (large_pool(), e.OP, 0),
     "mve, a pool with scratch": (with_scratch(MVE["mve pool"]), e.OP, 0),
     "mve, an addition with scratch": (with_scratch(MVE["mve add"]), e.OP, 0),
     "mve, an operator that it lacks": (set_field(CHAIN, "op", 1, "variant", 3), e.OP, 1),

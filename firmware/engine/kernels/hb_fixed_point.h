@@ -38,8 +38,7 @@ static inline int32_t hb_requantize(int32_t value, int32_t multiplier, int32_t s
 /* value * multiplier * 2^(shift - 31), the multiplier cut to 16 bits, rounded once, ties up; |value|
  * below 2^47, shift -31 to 7. */
 static inline int32_t hb_requantize_64(int64_t value, int32_t multiplier, int32_t shift) {
-    const int32_t reduced =
-        multiplier < 0x7FFF0000 ? (multiplier + (1 << 15)) >> 16 : 0x7FFF;
+    const int32_t reduced = multiplier < 0x7FFF0000 ? (multiplier + (1 << 15)) >> 16 : 0x7FFF;
     const int32_t total = 15 - shift;
     return (int32_t)(uint32_t)(uint64_t)((value * reduced + (INT64_C(1) << (total - 1))) >> total);
 }

@@ -10,10 +10,10 @@
 
 struct hb_row_weights {
     const uint8_t *data; /* [out_c, count] */
-    uint8_t dtype;       /* enum hb_dtype */
-    uint32_t count;      /* elements of a row */
+    uint8_t dtype; /* enum hb_dtype */
+    uint32_t count; /* elements of a row */
     const float *scales; /* [out_c, blocks], or NULL */
-    uint32_t blocks;     /* of equal size, each with a scale of its own */
+    uint32_t blocks; /* of equal size, each with a scale of its own */
 };
 
 /* How a row of data was quantized on the fly. */
@@ -28,9 +28,9 @@ struct hb_row {
     int32_t channel;
     int32_t first; /* first input channel that the row covers, and how many */
     int32_t depth;
-    const float *scales;               /* dynamic range: of this channel, [blocks] */
+    const float *scales; /* dynamic range: of this channel, [blocks] */
     const struct hb_dynamic_row *rows; /* dynamic range: [batches] */
-    const int8_t *quantized;           /* dynamic range: the data */
+    const int8_t *quantized; /* dynamic range: the data */
     uint32_t blocks;
     bool asymmetric;
 };
@@ -45,9 +45,9 @@ const float *hb_weights_row_f32_ref(const struct hb_row_weights *weights, uint32
 void hb_quantize_rows_ref(const float *input, uint32_t row_count, uint32_t count, bool symmetric,
                           int8_t *output, struct hb_dynamic_row *rows);
 
-void hb_row_f32_ref(const struct hb_row *row);     /* float data and sums */
-void hb_row_s8_ref(const struct hb_row *row);      /* int8 data, 32-bit sums */
-void hb_row_s16_ref(const struct hb_row *row);     /* int16 data, 64-bit sums */
+void hb_row_f32_ref(const struct hb_row *row); /* float data and sums */
+void hb_row_s8_ref(const struct hb_row *row); /* int8 data, 32-bit sums */
+void hb_row_s16_ref(const struct hb_row *row); /* int16 data, 64-bit sums */
 void hb_row_dynamic_ref(const struct hb_row *row); /* quantized data, float output */
 
 /* One output position: taps inside the input, which image, which output element. */

@@ -57,6 +57,7 @@ class ResultsBuilder:
         self._link()
         self._clock()
         self._layers()
+        self._difference()
         self._trials()
         if self._recorded.interruptions:
             self._verdict.check(
@@ -267,6 +268,22 @@ class ResultsBuilder:
             )
         else:
             self._verdict.check("layers", f"{total} layer outputs equal the host's reference")
+
+    def _difference(self) -> None:
+        found = self._recorded.events.get("difference")
+        if found is None:
+            return
+        first = found.get("first")
+        place = f"operator {found['operator']} ({found['name']}, kernel {found['kernel']})"
+        text = f"{place}: the difference did not repeat in a second run of vector {found['vector']}"
+        if first is not None:
+            text = (
+                f"{place}: {found['differing']} of {found['elements']} elements differ, first at "
+                f"{first['index']}, channel {first['channel']}: device {first['device']}, "
+                f"reference {first['reference']}"
+            )
+        self._verdict.fail("invalid", "first difference", text)
+        self._verdict.check("image on the board", found["image"])
 
     def _trials(self) -> None:
         for trial in self._recorded.link_trials:

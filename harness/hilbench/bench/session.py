@@ -16,6 +16,7 @@ import numpy as np
 
 from hilbench import __version__
 from hilbench.backends.base import Backend, Prepared, Progress
+from hilbench.bench.debug import find_difference, image_state
 from hilbench.bench.plan import Plan
 from hilbench.bench.trials import check_layers, try_link
 from hilbench.bench.weighted import join, reads_wanted
@@ -186,6 +187,8 @@ class Session:
                 self._performance(device)
             elif mode == "layers":
                 self.writer.journal.append("layers", **check_layers(self.plan, device))
+            elif mode == "debug":
+                self._debug(device)
             elif mode == "probe":
                 self.writer.journal.append("probe_trial", answers=self.backend.probe_trial())
             elif mode == "link":
@@ -238,6 +241,17 @@ class Session:
             self.progress("performance", (first + result.vector + 1) / total)
         self._append_transfer("performance", statistics)
         self._weigh(windows)
+
+    def _debug(self, device: Device) -> None:
+        layers = check_layers(self.plan, device)
+        self.writer.journal.append("layers", **layers)
+        difference = find_difference(self.plan, device, layers)
+        if difference is None:
+            return
+        self.writer.write_array("difference-device.npy", difference.device)
+        self.writer.write_array("difference-reference.npy", difference.reference)
+        described = difference.to_json(self.plan)
+        self.writer.journal.append("difference", image=image_state(device), **described)
 
     def _weigh(self, windows: list[tuple[int, int, int]]) -> None:
         """Journal the weighted counts of these windows, where the backend logs counter reads."""

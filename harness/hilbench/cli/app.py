@@ -20,6 +20,7 @@ EXIT_HOST_IO, EXIT_INTERRUPTED = 74, 130
 VERBS = {
     "run": "run a benchmark on a board and leave a bundle",
     "resume": "go on with an interrupted run",
+    "debug": "find the first layer that differs from the host's reference",
     "report": "show a bundle, or write its report again",
     "ls": "list the runs in a results folder",
     "boards": "list the boards of the catalogue",

@@ -21,6 +21,7 @@ __all__ = [
     "check_fit",
     "load",
     "loads",
+    "lower",
     "pack",
     "run_reference",
     "run_tensors",

@@ -244,7 +244,10 @@ class _Writer:
         else:
             slots = [self.index(i) for i in step.inputs[: packed.data_inputs]]
             if packed.stream is not None:
-                slots.append(self.table("stream", packed.stream))
+                kind = str(packed.stream.dtype)
+                slots.append(
+                    self.constant(Tensor("stream", packed.stream.shape, kind, data=packed.stream))
+                )
             record_of_params = packed.params
         slots += [image.NO_TENSOR] * (image.OP_INPUTS - len(slots))
         params = b"" if record_of_params is None else record_of_params.pack()

@@ -13,7 +13,7 @@ from hilbench.errors import SchemaError
 Bytes = bytes
 
 VERSION = 3
-SCHEMA_HASH = 0x2738AC00
+SCHEMA_HASH = 0x0B645375
 MAGIC = 1296646728
 NO_TENSOR = 65535
 ALIGNMENT = 16
@@ -95,6 +95,7 @@ class Opcode(IntEnum):
     RESIZE_NEAREST = 19
     LSTM = 20
     SVDF = 21
+    EXPAND = 22
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hilbench.errors import SchemaError
 Bytes = bytes
 
 VERSION = 1
-SCHEMA_HASH = 0x59E95EC8
+SCHEMA_HASH = 0xA6E93838
 MAX_PAYLOAD = 1100
 HEADER_BYTES = 4
 CRC_BYTES = 4
@@ -77,6 +77,7 @@ class RunMode(IntEnum):
     LAYERS = 3
     SINK = 4
     SOURCE = 5
+    DUMP = 6
 
 
 class RecordKind(IntEnum):
@@ -86,6 +87,7 @@ class RecordKind(IntEnum):
     LAYER = 2
     OVERHEAD = 3
     END = 4
+    TENSOR = 5
 
 
 class ClockFlag(IntEnum):
@@ -497,7 +499,7 @@ class ImageLoadReply:
 
 @dataclass(frozen=True)
 class Run:
-    """Start a run: both streams restart at offset 0.  The in stream carries vector_count x vector_bytes (modes accuracy, timed, layers, sink); the out stream carries records, `end` last."""
+    """Start a run: both streams restart at offset 0.  The in stream carries vector_count x vector_bytes (modes accuracy, timed, layers, sink, dump); the out stream carries records, `end` last."""
 
     ID: ClassVar[int] = 0x06
     STRUCT: ClassVar[struct.Struct] = struct.Struct("<BIIHH")
@@ -1129,6 +1131,39 @@ class Layer:
             reserved=values[2],
             crc=values[3],
             ticks=values[4],
+        )
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Part of an operator's output, as it is when the operator ends; its bytes follow, at most 256."""
+
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<IHHI")
+
+    vector: int
+    op: int
+    reserved: int
+    offset: int
+
+    def pack(self) -> Bytes:
+        """Bytes on the wire; raises SchemaError when a value does not fit its field."""
+        try:
+            head = self.STRUCT.pack(self.vector, self.op, self.reserved, self.offset)
+        except (struct.error, UnicodeEncodeError) as error:
+            raise SchemaError(f"tensor: {error}") from error
+        return head
+
+    @classmethod
+    def unpack(cls, payload: Bytes) -> Tensor:
+        """Read the wire; raises SchemaError when the length is wrong."""
+        if len(payload) != cls.STRUCT.size:
+            raise SchemaError(f"tensor: {len(payload)} bytes, expected {cls.STRUCT.size}")
+        values = cls.STRUCT.unpack_from(payload)
+        return cls(
+            vector=values[0],
+            op=values[1],
+            reserved=values[2],
+            offset=values[3],
         )
 
 

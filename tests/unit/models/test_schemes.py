@@ -35,12 +35,17 @@ def tflm() -> Iterator[oracle.TflmProcess]:
     process.close()
 
 
-def check_engine(engine: Engine, graph: Graph, seed: int) -> None:  # noqa: F811
+def check_engine(
+    engine: Engine,  # noqa: F811
+    graph: Graph,
+    seed: int,
+    isa: tuple[str, ...] = (),
+) -> None:
     """Every layer's bytes, host build against numpy."""
     feed = scheme_inputs(graph, seed, 3)
     ours = models.run_tensors(graph, as_vectors([feed]))
     for vector, raw in enumerate(as_vectors([feed])):
-        layers = engine.layers(graph, raw)
+        layers = engine.layers(graph, raw, isa)
         for operator, content in zip(graph.operators, layers, strict=True):
             expected = ours[operator.outputs[0]][vector]
             got: NDArray[np.generic] = np.frombuffer(content, expected.dtype)
@@ -53,6 +58,16 @@ def check_engine(engine: Engine, graph: Graph, seed: int) -> None:  # noqa: F811
 def test_engine_equals_the_reference(engine: Engine, scheme: str) -> None:  # noqa: F811
     for seed in range(60):
         check_engine(engine, scheme_graph(seed, scheme), seed)
+
+
+@pytest.mark.parametrize("scheme", ["w4a8", "w8a16"])
+def test_packed_kernels_equal_the_reference(engine: Engine, scheme: str) -> None:  # noqa: F811
+    kernels = []
+    for seed in range(150):
+        graph = scheme_graph(seed, scheme, plain=True)
+        kernels += [op.kernel for op in models.pack(graph, isa=("dsp",)).ops]
+        check_engine(engine, graph, seed, ("dsp",))
+    assert kernels.count("dsp") > 100
 
 
 @pytest.mark.parametrize("scheme", ["dynamic4", "weight4", "dynamic8"])

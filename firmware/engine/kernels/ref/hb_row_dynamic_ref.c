@@ -36,16 +36,15 @@ static inline void output(const struct hb_row *row, const struct hb_row_position
         int32_t acc = 0;
         for (int32_t ky = at->rows.first; ky < at->rows.end; ky++) {
             for (int32_t kx = at->columns.first; kx < at->columns.end; kx++) {
-                acc = dot(row->quantized + hb_row_input(row, at, ky, kx),
-                          weights + hb_row_tap(row, ky, kx), row->depth, quantized->zero_point,
-                          acc);
+                acc =
+                    dot(row->quantized + hb_row_input(row, at, ky, kx),
+                        weights + hb_row_tap(row, ky, kx), row->depth, quantized->zero_point, acc);
             }
         }
         total = scaled(row, acc, quantized->scale, 0);
     }
     if (bias != 0) total += bias[row->channel];
-    ((float *)a->output)[at->output] =
-        hb_clamp_f(total, a->params.act_min_f, a->params.act_max_f);
+    ((float *)a->output)[at->output] = hb_clamp_f(total, a->params.act_min_f, a->params.act_max_f);
 }
 
 void hb_row_dynamic_ref(const struct hb_row *row) { hb_row_walk(row, output); }

@@ -12,6 +12,8 @@ chip_id                value of DBGMCU_IDCODE
 readout_protection     1 or 2 (RM0385 3.6)
 held_in_reset          true: NRST is held low by something on the board
 stuck_low, stuck_high  {address: bits} of flash bytes that cannot be 1, or 0
+flash_decay            {address: bits} of flash bytes that flip by themselves ...
+flash_decay_after      ... after n bytes to the device (0)
 flash_busy             true: BSY never clears
 flash_error_at         address whose programming sets OPERR
 uart_to_device,        {drop, corrupt, duplicate: probability per byte; drop_at, corrupt_at,
@@ -35,7 +37,8 @@ from hilbench.backends.virtual.memory import FLASH_AXIM
 from hilbench.backends.virtual.peripherals.flash import RDP_LEVEL_0, RDP_LEVEL_2, FlashFaults
 
 _NAMES = """probe_absent usb_lost_after usb_lost_at_page usb_timeout old_probe_firmware chip_id
-readout_protection held_in_reset stuck_low stuck_high flash_busy flash_error_at uart_to_device
+readout_protection held_in_reset stuck_low stuck_high flash_decay flash_decay_after
+flash_busy flash_error_at uart_to_device
 uart_to_host port_gone_after clock_factor hse_absent caches_off hard_fault bus_error_after"""
 KEYS = frozenset(_NAMES.split())
 RDP_BYTES = {0: RDP_LEVEL_0, 1: 0x55, 2: RDP_LEVEL_2}
@@ -54,7 +57,8 @@ def number(value: int | str) -> int:
     return int(value, 0) if isinstance(value, str) else int(value)
 
 
-def _by_offset(bits: dict[str, int]) -> dict[int, int]:
+def by_offset(bits: dict[str, int]) -> dict[int, int]:
+    """Offset in flash -> bits, from addresses."""
     return {number(address) - FLASH_AXIM: number(mask) for address, mask in bits.items()}
 
 
@@ -62,8 +66,8 @@ def flash_faults(faults: dict[str, Any]) -> FlashFaults:
     """The part that concerns the flash cells."""
     at = faults.get("flash_error_at")
     return FlashFaults(
-        stuck_low=_by_offset(faults.get("stuck_low", {})),
-        stuck_high=_by_offset(faults.get("stuck_high", {})),
+        stuck_low=by_offset(faults.get("stuck_low", {})),
+        stuck_high=by_offset(faults.get("stuck_high", {})),
         busy_for_ever=bool(faults.get("flash_busy", False)),
         operation_error_at=None if at is None else number(at) - FLASH_AXIM,
     )

@@ -8,6 +8,7 @@ import os
 import pty
 import random
 import tty
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 # Linux: struct termios2 {4 x u32 flags, u8 line, u8 cc[19], u32 ispeed, u32 ospeed}
@@ -52,6 +53,11 @@ class Wire:
         self.set_faults(WireFaults())
         self.bytes = 0
         self.altered = 0
+        self._watched: tuple[int, Callable[[], None]] | None = None
+
+    def watch(self, position: int, reached: Callable[[], None]) -> None:
+        """Call ``reached`` once, when so many bytes were carried."""
+        self._watched = position, reached
 
     def set_faults(self, faults: WireFaults) -> None:
         """Replace the faults; positions go on counting."""
@@ -62,6 +68,9 @@ class Wire:
         """What arrives of ``data``."""
         start = self.bytes
         self.bytes += len(data)
+        if self._watched is not None and self.bytes >= self._watched[0]:
+            reached, self._watched = self._watched[1], None
+            reached()
         if not self.faults.any:
             return data
         out = bytearray()

@@ -149,6 +149,10 @@ class Machine:
             self.bus.on_read("DBGMCU_IDCODE", lambda: fault_table.number(f["chip_id"]))
         if "bus_error_after" in more:
             self._accesses = 0
+        if "flash_decay" in f:
+            bits = fault_table.by_offset(f["flash_decay"])
+            after = int(f.get("flash_decay_after", 0))
+            self.usart.to_device.watch(after, lambda: self.flash.decay(bits))
         if "hard_fault" in more or ("hard_fault" in f and not more):
             self._plant_hard_fault(f["hard_fault"])
 

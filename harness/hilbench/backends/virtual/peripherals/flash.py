@@ -56,6 +56,12 @@ class Flash:
         bus.on_write("FLASH_OPTCR", self._write_option)
         self.reset()
 
+    def decay(self, bits: dict[int, int]) -> None:
+        """Cells change by themselves: offset -> bits that flip."""
+        for offset, mask in bits.items():
+            self._cells[offset] ^= mask
+        self._changed()
+
     def reset(self) -> None:
         """State after reset: locked, and a wrong key forgiven."""
         self._keys_seen = 0
