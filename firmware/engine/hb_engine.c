@@ -67,7 +67,10 @@ static void run_conv(const struct hb_engine *engine, const struct hb_image_op *o
 #endif
 #ifdef HB_KERNELS_MVE
     if (op->variant == HB_KERNEL_MVE) {
-        if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_mve(&args);
+        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
+        if (in->dtype == HB_DTYPE_INT16) hb_conv_2d_s16xs8_mve(&args);
+        else if (is_s4) hb_conv_2d_s8xs4_mve(&args);
+        else if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_mve(&args);
         else hb_depthwise_conv_2d_s8xs8_mve(&args);
         return;
     }
@@ -148,7 +151,11 @@ static void run_fully_connected(const struct hb_engine *engine, const struct hb_
 #endif
 #ifdef HB_KERNELS_MVE
     if (op->variant == HB_KERNEL_MVE) {
-        hb_fully_connected_s8xs8_mve(&args);
+        const struct hb_conv_args conv = hb_pointwise_args_of(&args);
+        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
+        if (in->dtype == HB_DTYPE_INT16) hb_conv_2d_s16xs8_mve(&conv);
+        else if (is_s4) hb_conv_2d_s8xs4_mve(&conv);
+        else hb_fully_connected_s8xs8_mve(&args);
         return;
     }
 #endif

@@ -58,8 +58,14 @@ bool hb_is_stream(const struct hb_engine *engine, const struct hb_image_op *op, 
                   uint8_t dtype, uint32_t blocks, uint32_t size);
 /* Exactly `bytes` of scratch, rounded up to the alignment. */
 bool hb_has_scratch(const struct hb_image_op *op, uint64_t bytes);
-/* A packed convolution or depthwise convolution, but its stream, scratch and place. */
-bool hb_check_packed_conv(const struct hb_engine *engine, const struct hb_image_op *op);
+/* Data of int8 or int16, packed constants, parameters; shapes and clamps are the callers'. */
+bool hb_get_packed(const struct hb_engine *engine, const struct hb_image_op *op,
+                   struct hb_image_tensor *in, struct hb_image_tensor *stream,
+                   struct hb_image_tensor *out, struct hb_image_conv *p);
+/* The same, and the shapes of a convolution or depthwise convolution. */
+bool hb_check_packed_conv(const struct hb_engine *engine, const struct hb_image_op *op,
+                          struct hb_image_tensor *in, struct hb_image_tensor *stream,
+                          struct hb_image_tensor *out, struct hb_image_conv *p);
 
 /* Weighted operators whose weights have another type than the data (kernels/hb_rows.h). */
 bool hb_is_by_rows(const struct hb_engine *engine, const struct hb_image_op *op);

@@ -21,25 +21,6 @@ static bool is_full_range(int32_t act_min, int32_t act_max) {
     return act_min == -128 && act_max == 127;
 }
 
-/* Data of int8 or int16, packed constants, parameters; shapes and clamps are the callers'. */
-static bool get_packed(const struct hb_engine *engine, const struct hb_image_op *op,
-                       struct hb_image_tensor *in, struct hb_image_tensor *stream,
-                       struct hb_image_tensor *out, struct hb_image_conv *p) {
-    if (op->params_bytes != HB_IMAGE_CONV_BYTES || !hb_get_input(engine, op, 0, in) ||
-        !hb_get_input(engine, op, 1, stream)) {
-        return false;
-    }
-    *out = hb_tensor_at(engine, op->output);
-    *p = hb_conv_params(engine, op);
-    const bool is_s8 = in->dtype == HB_DTYPE_INT8;
-    if ((!is_s8 && in->dtype != HB_DTYPE_INT16) || out->dtype != in->dtype || p->filter_h == 0u ||
-        p->filter_w == 0u) {
-        return false;
-    }
-    return !is_s8 || (p->input_offset >= -127 && p->input_offset <= 128 &&
-                      p->output_offset >= INT8_MIN && p->output_offset <= INT8_MAX);
-}
-
 /* int16 data times p16 weights; shifts are read by the kernel, and undefined outside 1 to 62. */
 static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *op,
                       const struct hb_conv_args *args) {
@@ -66,12 +47,7 @@ static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *
 static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
-    if (!get_packed(engine, op, &in, &stream, &out, &p)) return false;
-    if (p.stride_h == 0u || p.stride_w == 0u || p.dilation_h != 1u || p.dilation_w != 1u ||
-        p.depth_multiplier != 1u || in.dims[0] != out.dims[0] ||
-        (uint64_t)p.filter_h * p.filter_w * in.dims[3] > HB_MAX_DOT_TERMS ||
-        !hb_check_axis(in.dims[1], out.dims[1], p.filter_h, p.stride_h, 1, p.pad_top) ||
-        !hb_check_axis(in.dims[2], out.dims[2], p.filter_w, p.stride_w, 1, p.pad_left)) {
+    if (!hb_check_packed_conv(engine, op, &in, &stream, &out, &p) || p.depth_multiplier != 1u) {
         return false;
     }
     const struct hb_conv_args args = hb_conv_args_of(engine, op);
@@ -101,7 +77,7 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
 static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
-    if (!get_packed(engine, op, &in, &stream, &out, &p)) return false;
+    if (!hb_get_packed(engine, op, &in, &stream, &out, &p)) return false;
     const struct hb_fully_connected_args args = hb_fully_connected_args_of(engine, op);
     const uint32_t channels = out.dims[3], rows = hb_elements(&out) / channels;
     if (hb_elements(&in) % rows != 0u || (uint32_t)args.in_c > HB_MAX_DOT_TERMS ||

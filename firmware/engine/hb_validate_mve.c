@@ -1,5 +1,5 @@
-/* What the kernels for the M-profile vector extension demand: int8, packed constants of the right
- * size, exactly the scratch that they need.  Whatever the constants hold, no kernel leaves its
+/* What the kernels for the M-profile vector extension demand: packed constants of the right size,
+ * exactly the scratch that they need.  Whatever the constants hold, no kernel leaves its
  * memory. */
 #include "hb_internal.h"
 
@@ -12,37 +12,73 @@ static bool is_stream(const struct hb_engine *engine, const struct hb_image_op *
     return hb_is_stream(engine, op, slot, HB_DTYPE_INT32, blocks, words);
 }
 
+static uint32_t groups_of(const struct hb_conv_args *args) {
+    return ((uint32_t)args->out_c + HB_MATMUL_CHANNELS - 1u) / HB_MATMUL_CHANNELS;
+}
+
+/* int16 data; shifts in the stream are VRSHL's, which takes any. */
+static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *op,
+                      const struct hb_conv_args *args) {
+    const struct hb_image_conv *p = &args->params;
+    return p->input_offset == 0 && p->output_offset == 0 && p->act_min <= p->act_max &&
+           p->act_min >= INT16_MIN && p->act_max <= INT16_MAX &&
+           is_stream(engine, op, 1, groups_of(args),
+                     HB_MATMUL_FIXED_WORDS + hb_conv_2d_s16xs8_mve_depth(args)) &&
+           hb_has_scratch(op, hb_conv_2d_s16xs8_mve_scratch_bytes(args));
+}
+
+/* int4 weights: a stream of bytes. */
+static bool check_s4(const struct hb_engine *engine, const struct hb_image_op *op,
+                     const struct hb_conv_args *args) {
+    const uint32_t bytes =
+        4u * HB_MATMUL_FIXED_WORDS + 2u * hb_conv_2d_s8xs4_mve_depth(args);
+    return hb_is_stream(engine, op, 1, HB_DTYPE_INT8, groups_of(args), bytes) &&
+           hb_has_scratch(op, hb_conv_2d_s8xs4_mve_scratch_bytes(args));
+}
+
+static bool is_int8_clamp(const struct hb_image_conv *p) {
+    return p->act_min <= p->act_max && p->act_min >= INT8_MIN && p->act_max <= INT8_MAX;
+}
+
 static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
-    if (!hb_check_packed_conv(engine, op)) return false;
+    struct hb_image_tensor in, stream, out;
+    struct hb_image_conv p;
+    if (!hb_check_packed_conv(engine, op, &in, &stream, &out, &p)) return false;
     const struct hb_conv_args args = hb_conv_args_of(engine, op);
-    const uint32_t channels = (uint32_t)args.out_c;
+    const bool depthwise = op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D;
     const bool shared = args.input == args.output;
-    if (op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D) {
+    if (in.dtype == HB_DTYPE_INT16) return !depthwise && !shared && check_s16(engine, op, &args);
+    if (!is_int8_clamp(&p)) return false;
+    if (depthwise) {
         const uint32_t words = HB_DEPTHWISE_FIXED_WORDS +
                                hb_depthwise_conv_2d_s8xs8_mve_depth(&args) / 2u;
         return hb_depthwise_conv_2d_s8xs8_mve_takes(&args) &&
                (!shared || hb_depthwise_conv_2d_s8xs8_mve_in_place(&args)) &&
-               is_stream(engine, op, 1, channels / 2u, words) &&
+               is_stream(engine, op, 1, out.dims[3] / 2u, words) &&
                hb_has_scratch(op, hb_depthwise_conv_2d_s8xs8_mve_scratch_bytes(&args));
     }
-    const uint32_t groups = (channels + HB_MATMUL_CHANNELS - 1u) / HB_MATMUL_CHANNELS;
+    if (stream.dtype == HB_DTYPE_INT8) return !shared && check_s4(engine, op, &args);
     const uint32_t words = HB_MATMUL_FIXED_WORDS + hb_conv_2d_s8xs8_mve_depth(&args);
     return (!shared || hb_conv_2d_s8xs8_mve_in_place(&args)) &&
-           is_stream(engine, op, 1, groups, words) &&
+           is_stream(engine, op, 1, groups_of(&args), words) &&
            hb_has_scratch(op, hb_conv_2d_s8xs8_mve_scratch_bytes(&args));
 }
 
 static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
-    if (!hb_check_weighted(engine, op, &in, &stream, &out, &p) || in.dtype != HB_DTYPE_INT8 ||
-        p.filter_h != 1u || p.filter_w != 1u) {
+    if (!hb_get_packed(engine, op, &in, &stream, &out, &p) || p.filter_h != 1u ||
+        p.filter_w != 1u) {
         return false;
     }
     const uint32_t channels = out.dims[3], rows = hb_elements(&out) / channels;
     if (hb_elements(&in) % rows != 0u) return false;
     const struct hb_fully_connected_args args = hb_fully_connected_args_of(engine, op);
     if ((uint32_t)args.in_c > HB_MAX_DOT_TERMS) return false;
+    const struct hb_conv_args conv = hb_pointwise_args_of(&args);
+    if (in.dtype == HB_DTYPE_INT16) return check_s16(engine, op, &conv);
+    if (!is_int8_clamp(&p)) return false;
+    if (stream.dtype == HB_DTYPE_INT8) return check_s4(engine, op, &conv);
     const uint32_t groups = (channels + HB_DOT_CHANNELS - 1u) / HB_DOT_CHANNELS;
     const uint32_t words = HB_DOT_FIXED_WORDS + 2u * hb_fully_connected_s8xs8_mve_depth(&args);
     return is_stream(engine, op, 1, groups, words) &&

@@ -62,9 +62,9 @@ static inline uint64_t hb_strip_elements(uint64_t columns, uint64_t taps, uint64
     return columns * taps + (taps > stride ? (lines - 1u) * stride : 0u);
 }
 
-/* Pairs of pixels times packed weights; hb_matmul_mve.S knows the order of the fields. */
+/* Pairs of pixels times packed weights; hb_matmul_frame_mve.h knows the order of the fields. */
 struct hb_matmul_mve {
-    const int8_t *a, *b; /* bytes under both pixels of the first pair, K of them read */
+    const int8_t *a, *b; /* bytes under both pixels of the first pair */
     int32_t step;        /* from a pair to the next, bytes */
     int32_t pairs;
     const int32_t *stream;
@@ -72,15 +72,38 @@ struct hb_matmul_mve {
     int32_t *sums; /* 8 words per group */
     int8_t *out;   /* of pixel a; afterwards behind pixel b of the last pair */
     int32_t channels;
-    int32_t to_b; /* from the output of a to that of b: `channels`, or 0: both are the same */
+    int32_t to_b; /* bytes from the output of a to that of b; 0: both are the same pixel */
     int32_t zero_point;
-    int32_t loops; /* 64 k each, after 16 to 64 k */
+    int32_t loops; /* the kernel's own, as requantize */
     int32_t act_min, act_max;
     void (*requantize)(void);
 };
 
-/* Runs the pairs and advances `out`.  K > 0, a multiple of 16. */
-void hb_matmul_mve(struct hb_matmul_mve *args, int32_t depth);
+/* Runs the pairs and advances `out`; `depth_bytes`: read under a pixel, a multiple of the block. */
+typedef void hb_matmul_kernel_mve(struct hb_matmul_mve *args, int32_t depth_bytes);
+hb_matmul_kernel_mve hb_matmul_mve;
+/* int4 weights.  Per group of 4 channels: 4 biases, twice, then for every 32 k each channel's 16
+ * bytes: k in the lower halves, k + 16 in the upper ones; scales as of int8. */
+hb_matmul_kernel_mve hb_matmul_s8xs4_mve;
+/* int16 data.  Per group of 4 channels: 4 biases, twice, then for every 8 k each channel's 8
+ * weights.  Behind all groups: 4 multipliers (16 bits, shifted left by 16), 4 negative right
+ * shifts.  Of every whole 8 channels, two groups take {0, 2, 4, 6} and {1, 3, 5, 7}. */
+hb_matmul_kernel_mve hb_matmul_s16xs8_mve;
+
+/* A convolution's data and how far the bytes under a pixel are padded. */
+struct hb_conv_format_mve {
+    int32_t element_bytes, block_bytes;
+    hb_matmul_kernel_mve *matmul;
+};
+
+struct hb_conv_args;
+void hb_conv_mve(const struct hb_conv_args *args, const struct hb_conv_format_mve *format);
+uint32_t hb_conv_mve_depth_bytes(const struct hb_conv_args *args,
+                                 const struct hb_conv_format_mve *format);
+uint64_t hb_conv_mve_scratch_bytes(const struct hb_conv_args *args,
+                                   const struct hb_conv_format_mve *format);
+bool hb_conv_mve_in_place(const struct hb_conv_args *args,
+                          const struct hb_conv_format_mve *format);
 
 /* One row times packed weights; hb_dot_mve.S knows the order of the fields. */
 struct hb_dot_mve {
