@@ -14,9 +14,24 @@ struct hb_image_pool hb_pool_params(const struct hb_engine *engine, const struct
 struct hb_image_softmax hb_softmax_params(const struct hb_engine *engine,
                                           const struct hb_image_op *op);
 struct hb_image_add hb_add_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_mul hb_mul_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_mean hb_mean_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_move hb_move_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_fill hb_fill_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_unary hb_unary_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_quantize hb_quantize_params(const struct hb_engine *engine,
+                                            const struct hb_image_op *op);
 
 static inline uint32_t hb_elements(const struct hb_image_tensor *tensor) {
     return tensor->dims[0] * tensor->dims[1] * tensor->dims[2] * tensor->dims[3];
+}
+
+/* First byte of a tensor; a constant's is only read. */
+static inline uint8_t *hb_tensor_data(const struct hb_engine *engine,
+                                      const struct hb_image_tensor *tensor) {
+    const bool is_constant = tensor->storage == HB_STORAGE_CONSTANT;
+    return is_constant ? (uint8_t *)(uintptr_t)(engine->image + tensor->offset)
+                       : engine->arena + tensor->offset;
 }
 
 /* Arguments of kernels; the operator's tensors must have been validated. */
@@ -75,6 +90,19 @@ bool hb_validate_by_rows(const struct hb_engine *engine, const struct hb_image_o
 /* An operator for kernel dsp, mve; false where the build has none. */
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_validate_mve(const struct hb_engine *engine, const struct hb_image_op *op);
+
+/* A sum or difference whose operands may have 1 where the output has more. */
+bool hb_check_sum(const struct hb_engine *engine, const struct hb_image_op *op);
+/* The operators of each group; false for any other. */
+bool hb_validate_elementwise(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_movement(const struct hb_engine *engine, const struct hb_image_op *op);
+
+/* Run one operator of a group; false: it is of another.  Sums and products, of any shapes. */
+bool hb_run_elementwise(const struct hb_engine *engine, const struct hb_image_op *op,
+                        const struct hb_image_tensor *in, const struct hb_image_tensor *out);
+bool hb_run_movement(const struct hb_engine *engine, const struct hb_image_op *op,
+                     const struct hb_image_tensor *in, const struct hb_image_tensor *out);
+void hb_run_binary(const struct hb_engine *engine, const struct hb_image_op *op);
 
 /* Types, shapes and parameters of one operator whose tensors are already known to be in bounds. */
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op);

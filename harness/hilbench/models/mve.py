@@ -229,8 +229,9 @@ def _pack_pool(step: Step) -> Packed | None:
 def _pack_add(graph: Graph, step: Step) -> Packed | None:
     p = step.params
     assert isinstance(p, image.Add)
-    shapes = {graph.tensors[i].shape for i in (*step.inputs[:2], step.output)}
-    constants = add_constants(p) if len(shapes) == 1 else None
+    # Not where an operand is repeated.
+    sizes = {graph.tensors[i].elements for i in (*step.inputs[:2], step.output)}
+    constants = add_constants(p) if len(sizes) == 1 else None
     return None if constants is None else Packed(constants, p, data_inputs=2)
 
 

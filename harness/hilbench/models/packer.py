@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hilbench.errors import ImageTooLarge
 from hilbench.models import cost, dsp, mve, rows
 from hilbench.models.dsp import Packed
 from hilbench.models.graph import Graph, Tensor, constant_bytes
-from hilbench.models.lowering import Step, lower
-from hilbench.models.operator_view import Float32, Int32
+from hilbench.models.lowering import Step, layers, lower
+from hilbench.models.operator_view import Float32
 from hilbench.models.plan import align, plan
 from hilbench.schema import image
 
@@ -28,7 +29,7 @@ CRC_START = 16
 
 @dataclass(frozen=True)
 class OpReport:
-    """One operator, for reports: its name, kernel (``canonical``, ...), cost and output."""
+    """One layer, for reports: its operator, kernel (``canonical``, ...), cost and output."""
 
     name: str
     kernel: str
@@ -53,6 +54,7 @@ class Image:
     arena_bytes, vector_bytes, output_bytes : int
         Arena needed; all inputs, all outputs together.
     ops : tuple of OpReport
+        One per layer: operators of the model that the device executes.
     model_digest : str
         SHA-256 of the .tflite file, hex.
     """
@@ -106,9 +108,9 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
     )
     writer = _Writer(graph)
     ops = [
-        writer.operator(step, kernel, p, offset, align(size))
-        for step, kernel, p, offset, size in zip(
-            steps, kernels, packed, layout.scratch_offsets, scratch, strict=True
+        writer.operator(step, kernel, p, offset, align(size), flags)
+        for step, kernel, p, offset, size, flags in zip(
+            steps, kernels, packed, layout.scratch_offsets, scratch, _flags(steps), strict=True
         )
     ]
     io = [writer.index(i) for i in (*graph.input_indices, *graph.output_indices)]
@@ -119,10 +121,7 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
         arena_bytes=layout.arena_bytes,
         vector_bytes=graph.vector_bytes,
         output_bytes=graph.output_bytes,
-        ops=tuple(
-            _report(graph, step, kernel, layout.offsets)
-            for step, kernel in zip(steps, kernels, strict=True)
-        ),
+        ops=_reports(graph, steps, kernels, layout.offsets),
         model_digest=graph.digest,
     )
 
@@ -179,18 +178,38 @@ def check_fit(
         )
 
 
-def _report(graph: Graph, step: Step, kernel: image.Kernel, offsets: dict[int, int]) -> OpReport:
-    output = graph.tensors[step.output]
-    return OpReport(
-        name=graph.operators[step.index].opcode,
-        kernel=kernel.name.lower(),
-        macs=cost.macs(graph, step),
-        weight_bytes=cost.weight_bytes(graph, step),
-        output=output.name,
-        output_shape=output.shape,
-        output_offset=offsets[step.output],
-        output_bytes=output.bytes,
-    )
+def _flags(steps: tuple[Step, ...]) -> list[int]:
+    """Flags of each step: all but the last of a layer continue."""
+    ends = {id(step) for step in layers(steps)}
+    flags = []
+    for step in steps:
+        place = 0 if id(step) in ends else image.OpFlag.CONTINUES
+        flags.append(step.flags | (image.OpFlag.INIT if step.is_init else place))
+    return flags
+
+
+def _reports(
+    graph: Graph, steps: tuple[Step, ...], kernels: list[image.Kernel], offsets: dict[int, int]
+) -> tuple[OpReport, ...]:
+    """One report per layer, the costs of its steps summed."""
+    kernel_of = {id(step): kernel for step, kernel in zip(steps, kernels, strict=True)}
+    reports = []
+    for end in layers(steps):
+        parts = [step for step in steps if step.index == end.index and not step.is_init]
+        output = graph.tensors[end.output]
+        reports.append(
+            OpReport(
+                name=graph.operators[end.index].opcode,
+                kernel=kernel_of[id(end)].name.lower(),
+                macs=sum(cost.macs(graph, step) for step in parts),
+                weight_bytes=sum(cost.weight_bytes(graph, step) for step in parts),
+                output=output.name,
+                output_shape=output.shape,
+                output_offset=offsets[end.output],
+                output_bytes=output.bytes,
+            )
+        )
+    return tuple(reports)
 
 
 class _Writer:
@@ -210,11 +229,11 @@ class _Writer:
             self.tensors.append((self.graph.tensors[graph_index], graph_index))
         return self._number[graph_index]
 
-    def table(self, name: str, values: Int32 | None) -> int:
-        """Image index of a new int32 constant; None becomes no_tensor."""
+    def table(self, name: str, values: NDArray[np.generic] | None) -> int:
+        """Image index of a new constant; None becomes no_tensor."""
         if values is None:
             return image.NO_TENSOR
-        return self.constant(Tensor(name, values.shape, "int32", data=values))
+        return self.constant(Tensor(name, values.shape, values.dtype.name, data=values))
 
     def constant(self, tensor: Tensor) -> int:
         """Image index of a new constant."""
@@ -228,6 +247,7 @@ class _Writer:
         packed: Packed | None,
         scratch_offset: int,
         scratch_bytes: int,
+        flags: int,
     ) -> tuple[image.Op, bytes]:
         """Record (its params_offset still 0) and parameter bytes of a step."""
         if packed is None:
@@ -240,14 +260,12 @@ class _Writer:
                 slots.append(self.table("shift", step.shift))
             if step.scales is not None:
                 slots.append(self.constant(_scales(step.scales)))
+            slots += [self.table("table", table) for table in step.tables]
             record_of_params = step.params
         else:
             slots = [self.index(i) for i in step.inputs[: packed.data_inputs]]
             if packed.stream is not None:
-                kind = str(packed.stream.dtype)
-                slots.append(
-                    self.constant(Tensor("stream", packed.stream.shape, kind, data=packed.stream))
-                )
+                slots.append(self.table("stream", packed.stream))
             record_of_params = packed.params
         slots += [image.NO_TENSOR] * (image.OP_INPUTS - len(slots))
         params = b"" if record_of_params is None else record_of_params.pack()
@@ -256,7 +274,7 @@ class _Writer:
             variant=kernel,
             inputs=(slots[0], slots[1], slots[2], slots[3], slots[4], slots[5]),
             output=self.index(step.output),
-            flags=step.flags,
+            flags=flags,
             params_offset=0,
             params_bytes=len(params),
             scratch_offset=scratch_offset,

@@ -1,10 +1,10 @@
 """Where every tensor lies in the arena: planned on the host, ahead of time.
 
-Tensors that share a place (a reshape and its input; an element-wise sum and an operand that dies
-there; a convolution whose kernel works in place) form a *block*.  Blocks that live at the same time
-must not overlap; they are placed one by one at the lowest free offset, in several orders, and the
-smallest arena wins (greedy by size, as in Pisarchyk and Lee, "Efficient memory management for deep
-neural net inference", 2020).
+Tensors that share a place (a reshape and its input; an element-wise operator's output and an
+operand that dies there; a convolution whose kernel works in place) form a *block*.  Blocks that
+live at the same time must not overlap; they are placed one by one at the lowest free offset, in
+several orders, and the smallest arena wins (greedy by size, as in Pisarchyk and Lee, "Efficient
+memory management for deep neural net inference", 2020).
 """
 
 from __future__ import annotations
@@ -15,6 +15,19 @@ from dataclasses import dataclass, field
 from hilbench.models.graph import Graph
 from hilbench.models.lowering import Step
 from hilbench.schema.image import ALIGNMENT, Opcode
+
+#: Operators that may write each element over the one that they read for it.
+IN_PLACE = frozenset(
+    {
+        Opcode.ADD,
+        Opcode.SUB,
+        Opcode.MUL,
+        Opcode.LOOKUP,
+        Opcode.UNARY,
+        Opcode.QUANTIZE,
+        Opcode.DEQUANTIZE,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -109,10 +122,15 @@ def _blocks(graph: Graph, steps: tuple[Step, ...], in_place: Sequence[bool]) -> 
         for index in graph.input_indices
     }
     for i, step in enumerate(steps):
+        if step.output in block_of:
+            continue  # a further part of the same output
         size = align(graph.tensors[step.output].bytes)
         candidates = step.inputs[:1] if in_place[i] else ()
-        if step.opcode == Opcode.ADD:
-            candidates = step.inputs
+        if step.opcode in IN_PLACE:
+            nbytes = graph.tensors[step.output].bytes
+            candidates = tuple(
+                index for index in step.inputs if graph.tensors[index].bytes == nbytes
+            )
         shared = _shared_place(step, i, candidates, block_of, last_use)
         if shared is None:
             shared = _Block(size, i, i)
