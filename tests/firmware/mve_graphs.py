@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hilbench.models.graph import (
     AddOptions,
@@ -24,9 +25,18 @@ ACTIVATIONS = (Activation.NONE, Activation.RELU, Activation.RELU6, Activation.RE
 class MveSweep(Sweep):
     """Right shifts from 1 to 31, any channel with a multiplier near either end."""
 
+    weight_type: str = "int8"
+
+    def usual_exponent(self, terms: int) -> float:
+        return float(np.log2(terms * (5000 if self.weight_type == "int8" else 300) / 128))
+
+    def bias(self, channels: int) -> NDArray[np.generic]:
+        if self.rng.random() < 0.1:
+            return self.rng.choice([-(1 << 31), (1 << 31) - 1], channels).astype("i4")
+        return self.rng.integers(-20000, 20001, channels).astype("i4")
+
     def scales(self, count: int, terms: int) -> tuple[float, ...]:
-        usual = np.log2(terms * 5000 / 128)
-        exponents = np.maximum(self.rng.normal(usual, 1.5, count), 1.01)
+        exponents = np.maximum(self.rng.normal(self.usual_exponent(terms), 1.5, count), 1.01)
         extreme = self.rng.random(count)
         exponents[extreme < 0.05] = 1.0 + 2**-29  # the largest multiplier, shifted by 1
         exponents[extreme > 0.97] = 31.5
@@ -37,18 +47,16 @@ class MveSweep(Sweep):
     ) -> None:
         """An operator on the input, its weights and bias."""
         channels, terms = shape[axis], int(np.prod(shape)) // shape[axis]
-        weights = self.rng.integers(-128, 128, shape)
+        reach = 128 if self.weight_type == "int8" else 8
+        weights = self.rng.integers(-reach, reach, shape)
         if self.rng.random() < 0.3:
-            weights = self.rng.choice([-128, 127], shape)
-        bias = self.rng.integers(-20000, 20001, channels)
-        if self.rng.random() < 0.1:
-            bias = self.rng.choice([-(1 << 31), (1 << 31) - 1], channels)
-        scales = self.scales(channels, terms)
-        constants = (
-            self.add("w", shape, "int8", scales, (0,) * channels, axis, data=weights.astype("i1")),
-            self.add("b", (channels,), "int32", data=bias.astype("i4")),
-        )
-        slots = (0, constants[0], constants[1] if self.rng.random() < 0.9 else -1)
+            weights = self.rng.choice([-reach, reach - 1], shape)
+        weights = weights.astype("i1")
+        kind, scales = self.weight_type, self.scales(channels, terms)
+        slot = self.add("w", shape, kind, scales, (0,) * channels, axis, data=weights)
+        bias = self.bias(channels)
+        second = self.add("b", (channels,), bias.dtype.name, data=bias)
+        slots = (0, slot, second if self.rng.random() < 0.9 else -1)
         self.operator(opcode, slots, self.output(out), options)
 
     def activation(self) -> Activation:
@@ -68,12 +76,38 @@ def _spatial(sweep: MveSweep, limit: int) -> tuple[list[int], list[int], bool, t
     return kernel, stride, same, out
 
 
-def conv_sweep(seed: int, operators: int = 8) -> Graph:
+@dataclass
+class Int4Sweep(MveSweep):
+    """int4 weights."""
+
+    weight_type: str = "int4"
+
+
+@dataclass
+class Int16Sweep(MveSweep):
+    """int16 data, a bias of 64 bits; few products, so that 32-bit sums hold them."""
+
+    def __post_init__(self) -> None:
+        self.add("input", self.shape, "int16", (1.0,), (0,))
+
+    def output(self, shape: tuple[int, ...], scale: float = 1.0) -> int:
+        return self.add("output", shape, "int16", (scale,), (0,))
+
+    def usual_exponent(self, terms: int) -> float:
+        return float(np.log2(64 * np.sqrt(terms)))
+
+    def bias(self, channels: int) -> NDArray[np.generic]:
+        return self.rng.integers(-(1 << 20), 1 << 20, channels).astype("i8")
+
+
+def conv_sweep(seed: int, operators: int = 8, kind: type[MveSweep] = MveSweep) -> Graph:
     """Dense convolutions: any number of channels, up to depths beyond the unrolled part."""
     rng = np.random.default_rng(seed)
     depth = int(rng.choice([1, 2, 3, 5, 8, 15, 16, 17, 32, 48, 64, 80]))
+    if kind is Int16Sweep:
+        depth = min(depth, 17)
     size = rng.integers(1, 14 if depth < 48 else 6, 2)
-    sweep = MveSweep(rng, (1, int(size[0]), int(size[1]), depth))
+    sweep = kind(rng, (1, int(size[0]), int(size[1]), depth))
     for _ in range(operators):
         kernel, stride, same, out = _spatial(sweep, 5)
         if rng.random() < 0.3:
@@ -107,12 +141,12 @@ def depthwise_sweep(seed: int, operators: int = 8) -> Graph:
     return sweep.graph()
 
 
-def flat_sweep(seed: int, operators: int = 8) -> Graph:
+def flat_sweep(seed: int, operators: int = 8, kind: type[MveSweep] = MveSweep) -> Graph:
     """Fully connected: any depth, any number of outputs, several rows."""
     rng = np.random.default_rng(seed)
     depth = int(rng.choice([int(rng.integers(1, 200)), 16 * int(rng.integers(1, 8))]))
     rows = int(rng.integers(1, 4))
-    sweep = MveSweep(rng, (rows, depth))
+    sweep = kind(rng, (rows, depth))
     for _ in range(operators):
         channels = int(rng.integers(1, 35))
         options = FullyConnectedOptions(activation=sweep.activation())

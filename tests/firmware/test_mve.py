@@ -4,6 +4,7 @@ the kernels on QEMU."""
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,6 +21,10 @@ from tests.firmware.test_dsp import layer_crcs
 
 SWEEPS = {
     "conv": mve_graphs.conv_sweep,
+    "conv int4": partial(mve_graphs.conv_sweep, kind=mve_graphs.Int4Sweep),
+    "conv int16": partial(mve_graphs.conv_sweep, kind=mve_graphs.Int16Sweep),
+    "flat int4": partial(mve_graphs.flat_sweep, kind=mve_graphs.Int4Sweep),
+    "flat int16": partial(mve_graphs.flat_sweep, kind=mve_graphs.Int16Sweep),
     "depthwise": mve_graphs.depthwise_sweep,
     "flat": mve_graphs.flat_sweep,
     "pool": mve_graphs.pool_sweep,
@@ -36,7 +41,7 @@ def kernels_of(graph: Graph, isa: tuple[str, ...] = ISA) -> list[str]:
 
 @pytest.mark.parametrize("sweep", SWEEPS)
 def test_the_model_of_the_kernels_is_exact(engine: Engine, sweep: str) -> None:
-    graphs = [SWEEPS[sweep](seed) for seed in range(25)]
+    graphs = [SWEEPS[sweep](seed) for seed in range(20)]
     kernels = [kernel for graph in graphs for kernel in kernels_of(graph)]
     assert kernels.count("mve") / len(kernels) > 0.9
     for seed, graph in enumerate(graphs):
@@ -48,7 +53,7 @@ def test_the_model_of_the_kernels_is_exact(engine: Engine, sweep: str) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("seeds", [1, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [1, pytest.param(30, marks=pytest.mark.slow)])
 def test_the_kernels_are_exact(seeds: int) -> None:
     with running(BOARD) as target:
         hello = target.line.ask(p.Hello(), p.HelloReply)
