@@ -151,11 +151,14 @@ static void run_fully_connected(const struct hb_engine *engine, const struct hb_
 #endif
 #ifdef HB_KERNELS_MVE
     if (op->variant == HB_KERNEL_MVE) {
-        const struct hb_conv_args conv = hb_pointwise_args_of(&args);
         const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
-        if (in->dtype == HB_DTYPE_INT16) hb_conv_2d_s16xs8_mve(&conv);
-        else if (is_s4) hb_conv_2d_s8xs4_mve(&conv);
-        else hb_fully_connected_s8xs8_mve(&args);
+        if (in->dtype == HB_DTYPE_INT8 && !is_s4) {
+            hb_fully_connected_s8xs8_mve(&args);
+            return;
+        }
+        const struct hb_conv_args conv = hb_pointwise_args_of(&args);
+        if (is_s4) hb_conv_2d_s8xs4_mve(&conv);
+        else hb_conv_2d_s16xs8_mve(&conv);
         return;
     }
 #endif
