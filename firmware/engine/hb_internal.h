@@ -50,6 +50,10 @@ static inline bool hb_is_packed(const struct hb_image_op *op) {
     return op->variant >= HB_KERNEL_DSP;
 }
 
+/* A Huffman-coded tensor: u32 size of the coded bytes, then those; its table of code lengths. */
+#define HB_CODED_HEAD_BYTES 4u
+#define HB_CODE_TABLE_BYTES 128u
+
 /* No tensor in the slots from `first_slot` on. */
 bool hb_slots_absent(const struct hb_image_op *op, uint32_t first_slot);
 /* The tensor in a slot; false: none. */

@@ -5,9 +5,8 @@ bool hb_is_stream(const struct hb_engine *engine, const struct hb_image_op *op, 
                   uint8_t dtype, uint32_t blocks, uint32_t size) {
     struct hb_image_tensor stream;
     return hb_get_input(engine, op, slot, &stream) && hb_slots_absent(op, slot + 1u) &&
-           stream.storage == HB_STORAGE_CONSTANT && stream.dtype == dtype &&
-           stream.dims[0] == 1u && stream.dims[1] == 1u && stream.dims[2] == blocks &&
-           stream.dims[3] == size;
+           stream.dtype == dtype && stream.dims[0] == 1u && stream.dims[1] == 1u &&
+           stream.dims[2] == blocks && stream.dims[3] == size;
 }
 
 bool hb_has_scratch(const struct hb_image_op *op, uint64_t bytes) {

@@ -170,11 +170,10 @@ def device_list(rows: Sequence[Any], probes: Sequence[Any], ports: Sequence[Any]
     return table
 
 
-def pack_table(graph: Any, image: Any) -> Table:
+def pack_table(model: str, scheme: str, image: Any) -> Table:
     """Each operator's cost, and the totals."""
     title = (
-        f"{graph.name} ({graph.scheme}): image {len(image.data):,} bytes, "
-        f"arena {image.arena_bytes:,} bytes"
+        f"{model} ({scheme}): image {len(image.data):,} bytes, arena {image.arena_bytes:,} bytes"
     )
     table = Table(title=title, title_justify="left", show_footer=True)
     table.add_column("op", justify="right")
