@@ -88,24 +88,29 @@
     vqadd.s16   q0, q0, q4
 .endm
 
-.macro group step, has_sign
+/* count: outputs, 2 or 4; of the others no sums are formed. */
+.macro group step, has_sign, count=4
     ldm     r1, {r0, r2, r4, r6, r8, r10, r12, lr}
     vldrb.u8    q0, [r3], #\step
     vmladava.s8 r0, q0, q6
     vldrb.u8    q1, [r3], #\step
     vmladava.s8 r2, q1, q6
+    .if \count == 4
     vldrb.u8    q2, [r3], #\step
     vmladava.s8 r4, q2, q6
     vldrb.u8    q3, [r3], #\step
     vmladava.s8 r6, q3, q6
+    .endif
     vldrb.u8    q0, [r9], #\step
     vmladava.s8 r8, q0, q7
     vldrb.u8    q1, [r9], #\step
     vmladava.s8 r10, q1, q7
+    .if \count == 4
     vldrb.u8    q2, [r9], #\step
     vmladava.s8 r12, q2, q7
     vldrb.u8    q3, [r9], #\step
     vmladava.s8 lr, q3, q7
+    .endif
     scale   \has_sign
     vqmovnb.s16 q0, q0
 .endm
@@ -153,8 +158,14 @@
     bne     2b
 3:
     ldr     r5, [sp, #REST]
+    cmp     r5, #2
+    bgt     5f
     cmp     r5, #0
     beq     4f
+    group   \step, \has_sign, 2
+    store_rest
+    b       4f
+5:
     group   \step, \has_sign
     store_rest
 4:
