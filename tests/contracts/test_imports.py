@@ -134,7 +134,9 @@ def test_includes_go_inward() -> None:
                 continue
             header = headers.get(Path(name).name)
             if header is None:
-                if folder == "engine":
+                is_kernel = path.relative_to(ROOT / "firmware").parts[:2] == ("engine", "kernels")
+                intrinsics = is_kernel and path.parent.name == "mve" and name == "arm_mve.h"
+                if folder == "engine" and not intrinsics:
                     wrong.append(f"{path.name}: engine includes {name}")
                 continue
             target = header.relative_to(ROOT / "firmware").parts[0]

@@ -40,6 +40,10 @@ def push(field: Field) -> str:
     return f"values[n++] = (int64_t){value};"
 
 
+#: One statement a line, or the compiler finds them misleading.
+NEWLINE = "\n    "
+
+
 def c_function(name: str, layout: Layout) -> str:
     base = prefix(name, layout)
     tail = ""
@@ -51,7 +55,7 @@ int roundtrip_{base}(const uint8_t *in, size_t bytes, int64_t *values, uint8_t *
     struct {base} m;
     size_t n = 0, size;
     if ({base}_decode(in, bytes, &m) != 0) return -1;
-    {" ".join(push(field) for field in layout.fields)}
+    {NEWLINE.join(push(field) for field in layout.fields)}
     size = {base}_encode(out, &m);
     {tail}
     values[4095] = (int64_t)size;
