@@ -48,10 +48,10 @@ enum hb_rx_mode {
 enum hb_run_mode {
     HB_RUN_MODE_ACCURACY = 1, /* One inference each, transfer and inference overlap, no ticks. */
     HB_RUN_MODE_TIMED = 2, /* Warm-up and repeats in silent windows; ticks per inference. */
-    HB_RUN_MODE_LAYERS = 3, /* One inference; CRC and ticks of every operator's output. */
+    HB_RUN_MODE_LAYERS = 3, /* One inference; CRC and ticks of every layer's output. */
     HB_RUN_MODE_SINK = 4, /* Vectors are received and dropped: the link alone. */
     HB_RUN_MODE_SOURCE = 5, /* The device sends vector_count x vector_bytes bytes of (index+offset)&0xFF: the link alone. */
-    HB_RUN_MODE_DUMP = 6, /* One inference; the output of operator `repeat` as `tensor` records. */
+    HB_RUN_MODE_DUMP = 6, /* One inference; the output of layer `repeat` as `tensor` records. */
 };
 
 /* Records in the out stream of a run: `record` header, then the body. */
@@ -456,7 +456,7 @@ struct hb_run {
     uint32_t vector_count; /* Vectors, at least 1. */
     uint32_t vector_bytes; /* Size of one vector; must equal the image's, but in modes sink and source is free. */
     uint16_t warmup; /* Inferences before the timed ones, for each vector (mode timed). */
-    uint16_t repeat; /* Timed inferences for each vector, at least 1 (mode timed); operator index in the image (mode dump). */
+    uint16_t repeat; /* Timed inferences for each vector, at least 1 (mode timed); layer (mode dump). */
 };
 /* Encodes into HB_RUN_BYTES bytes. */
 HB_MAY_IGNORE static inline size_t hb_run_encode(uint8_t *out, const struct hb_run *m) {
@@ -848,7 +848,7 @@ HB_MUST_USE static inline int hb_result_decode(const uint8_t *in, size_t bytes, 
 #define HB_LAYER_BYTES 20u
 struct hb_layer {
     uint32_t vector; /* Position in the run, from 0. */
-    uint16_t op; /* Operator index in the image. */
+    uint16_t op; /* Layer, counted from 0: operators of the model that the device executes (image.toml, opcode). */
     uint16_t reserved; /* 0. */
     uint32_t crc; /* CRC-32 of the operator's output tensor. */
     uint64_t ticks; /* Ticks of the operator, overhead included. */
@@ -873,11 +873,11 @@ HB_MUST_USE static inline int hb_layer_decode(const uint8_t *in, size_t bytes, s
     return 0;
 }
 
-/* Part of an operator's output, as it is when the operator ends; its bytes follow, at most 256. */
+/* Part of a layer's output, as it is when the layer ends; its bytes follow, at most 256. */
 #define HB_TENSOR_BYTES 12u
 struct hb_tensor {
     uint32_t vector; /* Position in the run, from 0. */
-    uint16_t op; /* Operator index in the image. */
+    uint16_t op; /* Layer, as in `layer`. */
     uint16_t reserved; /* 0. */
     uint32_t offset; /* Of the first byte in the tensor. */
 };

@@ -63,8 +63,10 @@ static void append_result(struct hb_agent *agent, const struct hb_result *result
     }
 }
 
+/* Every vector starts from the reset state, so that neither order nor repetition matters. */
 static void load_inputs(struct hb_agent *agent) {
     uint32_t skip = 0;
+    hb_engine_reset(&agent->engine);
     for (uint32_t i = 0; i < agent->engine.header.input_count; i++) {
         const struct hb_span input = hb_engine_input(&agent->engine, i);
         hb_in_copy(&agent->in, skip, input.data, input.bytes);
@@ -115,8 +117,9 @@ static uint16_t saturate16(uint32_t value) {
 /* ------------------------------------------------------------------ modes */
 
 /* Between operators: acknowledgements and credit flow during a long inference. */
-static bool pump_hook(void *context, uint32_t op) {
+static bool pump_hook(void *context, uint32_t layer, uint32_t op) {
     struct hb_agent *agent = context;
+    (void)layer;
     (void)op;
     hb_agent_pump(agent, false);
     return agent->activity == HB_RUNNING;
@@ -177,8 +180,8 @@ struct layers_context {
     uint64_t ticks;
 };
 
-/* Closes the window of operator `op` and opens that of the next. */
-static bool layer_hook(void *context, uint32_t op) {
+/* Closes the window of a layer, which operator `op` ends, and opens that of the next. */
+static bool layer_hook(void *context, uint32_t layer, uint32_t op) {
     struct layers_context *layers = context;
     struct hb_agent *agent = layers->agent;
     const uint64_t ticks = agent->port->counter_stop();
@@ -187,12 +190,12 @@ static bool layer_hook(void *context, uint32_t op) {
     const uint32_t bytes = HB_RECORD_BYTES + HB_LAYER_BYTES;
     if (hb_out_room(&agent->out) < bytes && !fall_silent(agent)) return false;
     const struct hb_span output = hb_engine_op_output(&agent->engine, op);
-    const struct hb_layer layer = {.vector = layers->vector,
-                                   .op = (uint16_t)op,
+    const struct hb_layer record = {.vector = layers->vector,
+                                   .op = (uint16_t)layer,
                                    .crc = hb_crc32(0, output.data, output.bytes),
                                    .ticks = ticks};
     uint8_t body[HB_LAYER_BYTES];
-    (void)hb_layer_encode(body, &layer);
+    (void)hb_layer_encode(body, &record);
     append_head(agent, HB_RECORD_KIND_LAYER, body, sizeof body, 0);
     agent->port->window_begin();
     agent->port->counter_start();
@@ -221,18 +224,18 @@ struct dump_context {
     uint32_t vector;
 };
 
-/* Sends the output of the operator asked for, in parts, before the next one may overwrite it. */
-static bool dump_hook(void *context, uint32_t op) {
+/* Sends the output of the layer asked for, in parts, before the next one may overwrite it. */
+static bool dump_hook(void *context, uint32_t layer, uint32_t op) {
     const struct dump_context *dump = context;
     struct hb_agent *agent = dump->agent;
-    if (op != agent->run.repeat) return pump_hook(agent, op);
+    if (layer != agent->run.repeat) return pump_hook(agent, layer, op);
     const struct hb_span output = hb_engine_op_output(&agent->engine, op);
     for (uint32_t offset = 0; offset < output.bytes; offset += DUMP_BYTES) {
         const uint32_t left = output.bytes - offset;
         const uint32_t bytes = left < DUMP_BYTES ? left : DUMP_BYTES;
         if (!wait_for_room(agent, HB_RECORD_BYTES + HB_TENSOR_BYTES + bytes)) return false;
         const struct hb_tensor tensor = {
-            .vector = dump->vector, .op = (uint16_t)op, .offset = offset};
+            .vector = dump->vector, .op = (uint16_t)layer, .offset = offset};
         uint8_t body[HB_TENSOR_BYTES];
         (void)hb_tensor_encode(body, &tensor);
         append_head(agent, HB_RECORD_KIND_TENSOR, body, sizeof body, bytes);
@@ -333,7 +336,7 @@ static enum hb_status check_inference(const struct hb_agent *agent, const struct
         return HB_STATUS_TOO_LARGE;
     }
     if (request->mode == HB_RUN_MODE_DUMP) {
-        return request->repeat < agent->engine.header.op_count ? HB_STATUS_OK
+        return request->repeat < agent->engine.layer_count ? HB_STATUS_OK
                                                                : HB_STATUS_BAD_REQUEST;
     }
     if (request->mode != HB_RUN_MODE_ACCURACY &&

@@ -1,13 +1,13 @@
 /* Executes a validated image. */
 #include "hb_engine.h"
 
+#include "hb_checks.h"
 #include "hb_internal.h"
 #include "kernels/dsp/hb_dsp.h"
 #include "kernels/hb_kernels.h"
 
 static uint8_t *tensor_data(const struct hb_engine *engine, const struct hb_image_tensor *tensor) {
-    if (tensor->storage == HB_STORAGE_ARENA) return engine->arena + tensor->offset;
-    return (uint8_t *)(uintptr_t)(engine->image + tensor->offset); /* only read */
+    return hb_tensor_data(engine, tensor);
 }
 
 /* Data of an input slot, NULL where the slot is empty. */
@@ -232,9 +232,18 @@ static void run_add(const struct hb_engine *engine, const struct hb_image_op *op
     else hb_add_s8_ref(&args);
 }
 
+/* Both operands have the output's shape. */
+static bool is_plain_add(const struct hb_engine *engine, const struct hb_image_op *op,
+                         const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
+    const struct hb_image_tensor other = hb_tensor_at(engine, op->inputs[1]);
+    return hb_same_shape(in, out) && hb_same_shape(&other, out);
+}
+
 static void run_op(const struct hb_engine *engine, const struct hb_image_op *op) {
-    const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[0]);
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
+    /* An operator without inputs looks at its output only. */
+    const struct hb_image_tensor in =
+        op->inputs[0] == HB_IMAGE_NO_TENSOR ? out : hb_tensor_at(engine, op->inputs[0]);
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:
     case HB_OPCODE_DEPTHWISE_CONV_2D: run_conv(engine, op, &in); break;
@@ -245,15 +254,34 @@ static void run_op(const struct hb_engine *engine, const struct hb_image_op *op)
     case HB_OPCODE_RESHAPE:
         hb_reshape_ref(tensor_data(engine, &in), tensor_data(engine, &out), out.bytes);
         break;
-    default: run_add(engine, op, &in, &out); break;
+    case HB_OPCODE_ADD:
+        if (hb_is_packed(op) || is_plain_add(engine, op, &in, &out)) {
+            run_add(engine, op, &in, &out);
+        } else {
+            hb_run_binary(engine, op);
+        }
+        break;
+    default:
+        if (!hb_run_elementwise(engine, op, &in, &out)) hb_run_movement(engine, op, &in, &out);
+        break;
+    }
+}
+
+void hb_engine_reset(const struct hb_engine *engine) {
+    for (uint32_t i = 0; i < engine->init_count; i++) {
+        const struct hb_image_op op = hb_op_at(engine, i);
+        run_op(engine, &op);
     }
 }
 
 bool hb_engine_invoke(const struct hb_engine *engine, hb_engine_hook hook, void *context) {
-    for (uint32_t i = 0; i < engine->header.op_count; i++) {
+    uint32_t layer = 0;
+    for (uint32_t i = engine->init_count; i < engine->header.op_count; i++) {
         const struct hb_image_op op = hb_op_at(engine, i);
         run_op(engine, &op);
-        if (hook != NULL && !hook(context, i)) return false;
+        if ((op.flags & HB_OP_FLAG_CONTINUES) != 0u) continue;
+        if (hook != NULL && !hook(context, layer, i)) return false;
+        layer++;
     }
     return true;
 }

@@ -45,6 +45,8 @@ struct hb_engine {
     const uint8_t *image;
     uint8_t *arena;
     struct hb_image_header header;
+    uint32_t init_count;   /* operators in front that only set the state's first value */
+    uint32_t layer_count;  /* operators of the model that the others make up */
     uint32_t data_start;   /* first byte after the tables */
     uint32_t vector_bytes; /* all inputs together */
     uint32_t output_bytes; /* all outputs together */
@@ -55,14 +57,19 @@ struct hb_span {
     uint32_t bytes;
 };
 
-/* Called after each operator; false ends the inference early. */
-typedef bool (*hb_engine_hook)(void *context, uint32_t op);
+/* Called after each layer, an operator of the model, with its number and the index of its last
+ * operator in the image; false ends the inference early. */
+typedef bool (*hb_engine_hook)(void *context, uint32_t layer, uint32_t op);
 
 /* Validates all of the image; nothing of it is trusted later that is not checked here.  On
  * failure the engine must not be used.  `image_capacity`: bytes readable at `image`. */
 enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *image,
                                      uint32_t image_capacity, uint8_t *arena,
                                      uint32_t arena_capacity, uint32_t *detail);
+
+/* Gives what is kept from one inference to the next its first value.  Before the first inference,
+ * and before the inputs are written. */
+void hb_engine_reset(const struct hb_engine *engine);
 
 /* One inference on what is in the input tensors; `hook` may be NULL.  False: the hook ended it. */
 bool hb_engine_invoke(const struct hb_engine *engine, hb_engine_hook hook, void *context);

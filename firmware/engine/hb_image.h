@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define HB_IMAGE_VERSION 3u
-#define HB_IMAGE_SCHEMA_HASH 0x0B645375u
+#define HB_IMAGE_SCHEMA_HASH 0xA65A05B1u
 #define HB_IMAGE_MAGIC 1296646728u /* "HBIM" in memory. */
 #define HB_IMAGE_NO_TENSOR 65535u /* Tensor index: absent. */
 #define HB_IMAGE_ALIGNMENT 16u /* Of the image, of constant data, of arena tensors; bytes. */
@@ -49,11 +49,11 @@ enum hb_kernel {
     HB_KERNEL_REFERENCE = 1, /* TensorFlow Lite's layout; the reference kernel. */
     HB_KERNEL_DSP = 2, /* int8, Armv7E-M's DSP extension.  Slot 1 of weighted operators holds a stream, int32[blocks, words] (models/dsp.py); slots 2 to 5 are absent. */
     HB_KERNEL_MVE = 3, /* int8, Armv8.1-M's M-profile vector extension (models/mve.py). */
-    HB_KERNEL_THUMB1 = 4, /* int8, Armv6-M (models/thumb1.py). */
-    HB_KERNEL_RV32 = 5, /* int8, RV32IM (models/rv32.py). */
+    HB_KERNEL_THUMB1 = 4, /* int8, Armv6-M (models/thumb1.py).  Slots as with dsp. */
+    HB_KERNEL_RV32 = 5, /* int8, RV32IM: the layouts of thumb1. */
 };
 
-/* Operators.  The inputs' slots are given; absent ones hold no_tensor. */
+/* Operators.  The inputs' slots are given; absent ones hold no_tensor.  One operator of the model may become several: all but its last have the flag continues.  A layer, for profiles and checksums, is an operator of the model, and its output that of the last: a SPLIT's last output, the state that ASSIGN_VARIABLE writes. */
 enum hb_opcode {
     HB_OPCODE_CONV_2D = 1, /* 0 data NHWC, 1 weights OHWI, 2 bias int32[O], int64[O] (int16 data) or float32[O] or absent, 3 multiplier int32[O], 4 shift int32[O] (3, 4: integer data only).  Float data with int8, int4 or float8 weights: 3 scales float32[O].  Weights of another type than the data, or coded, are ordered by output channel (depthwise: [C*multiplier,H,W,1]).  Parameters: conv. */
     HB_OPCODE_DEPTHWISE_CONV_2D = 2, /* As conv_2d, weights [1,H,W,C*multiplier].  Parameters: conv. */
@@ -67,16 +67,25 @@ enum hb_opcode {
     HB_OPCODE_MUL = 10, /* 0, 1 data as of add.  Parameters: mul. */
     HB_OPCODE_TRANSPOSE_CONV = 11, /* Slots as conv_2d; every input is spread over the outputs.  Parameters: conv; padding is what is cut from the output. */
     HB_OPCODE_MEAN = 12, /* 0 data.  Parameters: mean. */
-    HB_OPCODE_MOVE = 13, /* 0 data: copies elements between strided boxes; slices, concatenation, padding, transposition.  Parameters: move. */
-    HB_OPCODE_FILL = 14, /* No inputs.  Sets every element.  Parameters: fill. */
-    HB_OPCODE_LOOKUP = 15, /* 0 data int8, 1 table of 256 elements of the output's type, entry q + 128 for input q: any function of one int8. */
+    HB_OPCODE_MOVE = 13, /* 0 data: copies a box of elements, any distances on either side; slices, concatenation, padding, transposition.  Writes that part of the output alone.  Parameters: move. */
+    HB_OPCODE_FILL = 14, /* No inputs.  Sets every element of the output.  Parameters: fill. */
+    HB_OPCODE_LOOKUP = 15, /* 0 data int8 or uint8, 1 table of 256 elements of the output's type, int8 or uint8: any function of one byte.  Entry q + 128 for int8 data q, entry q for uint8. */
     HB_OPCODE_UNARY = 16, /* 0 data, int16 or float32.  Parameters: unary. */
     HB_OPCODE_QUANTIZE = 17, /* 0 data: to another type or quantization.  Parameters: quantize. */
     HB_OPCODE_DEQUANTIZE = 18, /* 0 data, to float32.  Parameters: quantize. */
-    HB_OPCODE_RESIZE_NEAREST = 19, /* 0 data NHWC.  Parameters: resize. */
+    HB_OPCODE_RESIZE_NEAREST = 19, /* 0 data NHWC, 1 input row of every output row, int16[height], 2 input column of every output column, int16[width].  No parameters. */
     HB_OPCODE_LSTM = 20, /* Unidirectional sequence.  Parameters: lstm. */
     HB_OPCODE_SVDF = 21, /* Parameters: svdf. */
     HB_OPCODE_EXPAND = 22, /* 0 data of storage huffman, 1 its table uint8[128]: decodes it into the output, of the same type and shape.  No parameters. */
+};
+
+/* Functions of operator unary. */
+enum hb_function {
+    HB_FUNCTION_CLAMP = 1, /* act_min to act_max; int16: of the requantized value. */
+    HB_FUNCTION_LOGISTIC = 2, /* 1 / (1 + e^-x).  int16: a table of 256, interpolated, as TensorFlow Lite Micro does it. */
+    HB_FUNCTION_TANH = 3, /* int16: by the table of logistic. */
+    HB_FUNCTION_HARD_SWISH = 4, /* x min(6, max(0, x + 3)) / 6; float32 only. */
+    HB_FUNCTION_LEAKY_RELU = 5, /* x, or alpha x where x is negative. */
 };
 
 #ifndef HB_WIRE_ACCESS
@@ -275,8 +284,8 @@ struct hb_image_conv {
     uint16_t pad_top; /* Rows of padding above. */
     uint16_t pad_left; /* Columns of padding on the left. */
     uint16_t depth_multiplier; /* Depthwise: output channels per input channel; else 1. */
-    uint8_t filter_h; /* Kernel dsp: the filter's height; else 0, the weights' shape says it. */
-    uint8_t filter_w; /* Kernel dsp: the filter's width; else 0. */
+    uint8_t filter_h; /* Packed kernels: the filter's height; else 0, the weights' shape says it. */
+    uint8_t filter_w; /* Packed kernels: the filter's width; else 0. */
     int32_t input_offset; /* Minus the input's zero point; -127 to 128. */
     int32_t output_offset; /* The output's zero point; -128 to 127. */
     int32_t act_min; /* Clamp of the quantized output. */
@@ -447,6 +456,195 @@ HB_MUST_USE static inline int hb_image_add_decode(const uint8_t *in, size_t byte
     m->act_max = hb_get_i32(in + 44);
     m->act_min_f = hb_get_f32(in + 48);
     m->act_max_f = hb_get_f32(in + 52);
+    return 0;
+}
+
+/* Parameters of mul. */
+#define HB_IMAGE_MUL_BYTES 36u
+struct hb_image_mul {
+    int32_t input1_offset; /* Minus the zero point; -127 to 128, 0 for int16. */
+    int32_t input2_offset; /* Minus the zero point. */
+    int32_t output_offset; /* Zero point. */
+    int32_t multiplier; /* Q31: scale 1 times scale 2 by the output's. */
+    int32_t shift; /* -31 to 30. */
+    int32_t act_min; /* Clamp of the quantized output. */
+    int32_t act_max; /* Not less than act_min. */
+    float act_min_f; /* Clamp of a float output. */
+    float act_max_f;
+};
+/* Encodes into HB_IMAGE_MUL_BYTES bytes. */
+HB_MAY_IGNORE static inline size_t hb_image_mul_encode(uint8_t *out, const struct hb_image_mul *m) {
+    hb_put_i32(out + 0, m->input1_offset);
+    hb_put_i32(out + 4, m->input2_offset);
+    hb_put_i32(out + 8, m->output_offset);
+    hb_put_i32(out + 12, m->multiplier);
+    hb_put_i32(out + 16, m->shift);
+    hb_put_i32(out + 20, m->act_min);
+    hb_put_i32(out + 24, m->act_max);
+    hb_put_f32(out + 28, m->act_min_f);
+    hb_put_f32(out + 32, m->act_max_f);
+    return HB_IMAGE_MUL_BYTES;
+}
+/* Returns 0, or -1 when the length is wrong (m is then untouched). */
+HB_MUST_USE static inline int hb_image_mul_decode(const uint8_t *in, size_t bytes, struct hb_image_mul *m) {
+    if (bytes != HB_IMAGE_MUL_BYTES) return -1;
+    m->input1_offset = hb_get_i32(in + 0);
+    m->input2_offset = hb_get_i32(in + 4);
+    m->output_offset = hb_get_i32(in + 8);
+    m->multiplier = hb_get_i32(in + 12);
+    m->shift = hb_get_i32(in + 16);
+    m->act_min = hb_get_i32(in + 20);
+    m->act_max = hb_get_i32(in + 24);
+    m->act_min_f = hb_get_f32(in + 28);
+    m->act_max_f = hb_get_f32(in + 32);
+    return 0;
+}
+
+/* Parameters of mean.  Integers: (sum - count x zero point) x multiplier x 2^(shift - 31) + output_offset; the multiplier holds 1 / count. */
+#define HB_IMAGE_MEAN_BYTES 20u
+struct hb_image_mean {
+    uint32_t axes; /* Bit i: dims[i] of the data is reduced. */
+    int32_t input_offset; /* Minus the zero point. */
+    int32_t output_offset; /* Zero point. */
+    int32_t multiplier; /* Q31. */
+    int32_t shift; /* -31 to 30. */
+};
+/* Encodes into HB_IMAGE_MEAN_BYTES bytes. */
+HB_MAY_IGNORE static inline size_t hb_image_mean_encode(uint8_t *out, const struct hb_image_mean *m) {
+    hb_put_u32(out + 0, m->axes);
+    hb_put_i32(out + 4, m->input_offset);
+    hb_put_i32(out + 8, m->output_offset);
+    hb_put_i32(out + 12, m->multiplier);
+    hb_put_i32(out + 16, m->shift);
+    return HB_IMAGE_MEAN_BYTES;
+}
+/* Returns 0, or -1 when the length is wrong (m is then untouched). */
+HB_MUST_USE static inline int hb_image_mean_decode(const uint8_t *in, size_t bytes, struct hb_image_mean *m) {
+    if (bytes != HB_IMAGE_MEAN_BYTES) return -1;
+    m->axes = hb_get_u32(in + 0);
+    m->input_offset = hb_get_i32(in + 4);
+    m->output_offset = hb_get_i32(in + 8);
+    m->multiplier = hb_get_i32(in + 12);
+    m->shift = hb_get_i32(in + 16);
+    return 0;
+}
+
+/* Parameters of move: element (i, j, k, l) of the box, i < dims[0] ..., is read at in_offset + i x in_strides[0] + ... and written likewise; counted in elements, dims[3] is innermost. */
+#define HB_IMAGE_MOVE_BYTES 56u
+struct hb_image_move {
+    uint32_t dims[4]; /* Each at least 1. */
+    int32_t in_strides[4]; /* May be negative or 0. */
+    int32_t out_strides[4]; /* May be negative. */
+    uint32_t in_offset;
+    uint32_t out_offset;
+};
+/* Encodes into HB_IMAGE_MOVE_BYTES bytes. */
+HB_MAY_IGNORE static inline size_t hb_image_move_encode(uint8_t *out, const struct hb_image_move *m) {
+    for (size_t i = 0; i < 4u; i++) hb_put_u32(out + 0 + 4u * i, m->dims[i]);
+    for (size_t i = 0; i < 4u; i++) hb_put_i32(out + 16 + 4u * i, m->in_strides[i]);
+    for (size_t i = 0; i < 4u; i++) hb_put_i32(out + 32 + 4u * i, m->out_strides[i]);
+    hb_put_u32(out + 48, m->in_offset);
+    hb_put_u32(out + 52, m->out_offset);
+    return HB_IMAGE_MOVE_BYTES;
+}
+/* Returns 0, or -1 when the length is wrong (m is then untouched). */
+HB_MUST_USE static inline int hb_image_move_decode(const uint8_t *in, size_t bytes, struct hb_image_move *m) {
+    if (bytes != HB_IMAGE_MOVE_BYTES) return -1;
+    for (size_t i = 0; i < 4u; i++) m->dims[i] = hb_get_u32(in + 0 + 4u * i);
+    for (size_t i = 0; i < 4u; i++) m->in_strides[i] = hb_get_i32(in + 16 + 4u * i);
+    for (size_t i = 0; i < 4u; i++) m->out_strides[i] = hb_get_i32(in + 32 + 4u * i);
+    m->in_offset = hb_get_u32(in + 48);
+    m->out_offset = hb_get_u32(in + 52);
+    return 0;
+}
+
+/* Parameters of fill. */
+#define HB_IMAGE_FILL_BYTES 4u
+struct hb_image_fill {
+    uint32_t value; /* The element's bits, the low ones of a short type. */
+};
+/* Encodes into HB_IMAGE_FILL_BYTES bytes. */
+HB_MAY_IGNORE static inline size_t hb_image_fill_encode(uint8_t *out, const struct hb_image_fill *m) {
+    hb_put_u32(out + 0, m->value);
+    return HB_IMAGE_FILL_BYTES;
+}
+/* Returns 0, or -1 when the length is wrong (m is then untouched). */
+HB_MUST_USE static inline int hb_image_fill_decode(const uint8_t *in, size_t bytes, struct hb_image_fill *m) {
+    if (bytes != HB_IMAGE_FILL_BYTES) return -1;
+    m->value = hb_get_u32(in + 0);
+    return 0;
+}
+
+/* Parameters of unary. */
+#define HB_IMAGE_UNARY_BYTES 40u
+struct hb_image_unary {
+    uint32_t function; /* Enum function. */
+    int32_t multiplier; /* int16: clamp and leaky_relu: Q31, of x >= 0; logistic and tanh: that of the table's argument. */
+    int32_t shift; /* int16: -31 to 30; logistic and tanh: right, 0 to 31. */
+    int32_t alpha_multiplier; /* int16 leaky_relu: Q31, of x < 0. */
+    int32_t alpha_shift; /* -31 to 30. */
+    int32_t act_min; /* int16: clamp of the output. */
+    int32_t act_max; /* Not less than act_min. */
+    float alpha; /* float32 leaky_relu: slope of negative values. */
+    float act_min_f; /* float32: clamp of the output. */
+    float act_max_f;
+};
+/* Encodes into HB_IMAGE_UNARY_BYTES bytes. */
+HB_MAY_IGNORE static inline size_t hb_image_unary_encode(uint8_t *out, const struct hb_image_unary *m) {
+    hb_put_u32(out + 0, m->function);
+    hb_put_i32(out + 4, m->multiplier);
+    hb_put_i32(out + 8, m->shift);
+    hb_put_i32(out + 12, m->alpha_multiplier);
+    hb_put_i32(out + 16, m->alpha_shift);
+    hb_put_i32(out + 20, m->act_min);
+    hb_put_i32(out + 24, m->act_max);
+    hb_put_f32(out + 28, m->alpha);
+    hb_put_f32(out + 32, m->act_min_f);
+    hb_put_f32(out + 36, m->act_max_f);
+    return HB_IMAGE_UNARY_BYTES;
+}
+/* Returns 0, or -1 when the length is wrong (m is then untouched). */
+HB_MUST_USE static inline int hb_image_unary_decode(const uint8_t *in, size_t bytes, struct hb_image_unary *m) {
+    if (bytes != HB_IMAGE_UNARY_BYTES) return -1;
+    m->function = hb_get_u32(in + 0);
+    m->multiplier = hb_get_i32(in + 4);
+    m->shift = hb_get_i32(in + 8);
+    m->alpha_multiplier = hb_get_i32(in + 12);
+    m->alpha_shift = hb_get_i32(in + 16);
+    m->act_min = hb_get_i32(in + 20);
+    m->act_max = hb_get_i32(in + 24);
+    m->alpha = hb_get_f32(in + 28);
+    m->act_min_f = hb_get_f32(in + 32);
+    m->act_max_f = hb_get_f32(in + 36);
+    return 0;
+}
+
+/* Parameters of quantize and dequantize.  Integers: (q + input_offset) x multiplier x 2^(shift - 31) + output_offset; from float: x / scale, rounded half away from zero, + output_offset; to float: (q + input_offset) x scale.  Clamped to the output's type. */
+#define HB_IMAGE_QUANTIZE_BYTES 20u
+struct hb_image_quantize {
+    int32_t input_offset; /* Minus the input's zero point. */
+    int32_t output_offset; /* The output's zero point. */
+    int32_t multiplier; /* Integer to integer: Q31. */
+    int32_t shift; /* Integer to integer: -31 to 30. */
+    float scale; /* From or to float: that of the integer side; above 0. */
+};
+/* Encodes into HB_IMAGE_QUANTIZE_BYTES bytes. */
+HB_MAY_IGNORE static inline size_t hb_image_quantize_encode(uint8_t *out, const struct hb_image_quantize *m) {
+    hb_put_i32(out + 0, m->input_offset);
+    hb_put_i32(out + 4, m->output_offset);
+    hb_put_i32(out + 8, m->multiplier);
+    hb_put_i32(out + 12, m->shift);
+    hb_put_f32(out + 16, m->scale);
+    return HB_IMAGE_QUANTIZE_BYTES;
+}
+/* Returns 0, or -1 when the length is wrong (m is then untouched). */
+HB_MUST_USE static inline int hb_image_quantize_decode(const uint8_t *in, size_t bytes, struct hb_image_quantize *m) {
+    if (bytes != HB_IMAGE_QUANTIZE_BYTES) return -1;
+    m->input_offset = hb_get_i32(in + 0);
+    m->output_offset = hb_get_i32(in + 4);
+    m->multiplier = hb_get_i32(in + 8);
+    m->shift = hb_get_i32(in + 12);
+    m->scale = hb_get_f32(in + 16);
     return 0;
 }
 

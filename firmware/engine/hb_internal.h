@@ -14,6 +14,13 @@ struct hb_image_pool hb_pool_params(const struct hb_engine *engine, const struct
 struct hb_image_softmax hb_softmax_params(const struct hb_engine *engine,
                                           const struct hb_image_op *op);
 struct hb_image_add hb_add_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_mul hb_mul_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_mean hb_mean_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_move hb_move_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_fill hb_fill_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_unary hb_unary_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_quantize hb_quantize_params(const struct hb_engine *engine,
+                                            const struct hb_image_op *op);
 
 /* Constants packed for an instruction set, instead of TensorFlow Lite's layout. */
 static inline bool hb_is_packed(const struct hb_image_op *op) {
@@ -29,6 +36,14 @@ static inline uint32_t hb_elements(const struct hb_image_tensor *tensor) {
     return tensor->dims[0] * tensor->dims[1] * tensor->dims[2] * tensor->dims[3];
 }
 
+/* First byte of a tensor; a constant's is only read. */
+static inline uint8_t *hb_tensor_data(const struct hb_engine *engine,
+                                      const struct hb_image_tensor *tensor) {
+    const bool is_constant = tensor->storage == HB_STORAGE_CONSTANT;
+    return is_constant ? (uint8_t *)(uintptr_t)(engine->image + tensor->offset)
+                       : engine->arena + tensor->offset;
+}
+
 /* Arguments of kernels; the operator's tensors must have been validated. */
 struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct hb_image_op *op);
 struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine *engine,
@@ -38,6 +53,10 @@ struct hb_conv_args hb_pointwise_args_of(const struct hb_fully_connected_args *a
 
 /* A dot product of this many int8 x int8 terms (|x + offset| <= 255, |w| <= 128) fits int32. */
 #define HB_MAX_DOT_TERMS 65536u
+
+/* A Huffman-coded tensor: u32 size of the coded bytes, then those; its table of code lengths. */
+#define HB_CODED_HEAD_BYTES 4u
+#define HB_CODE_TABLE_BYTES 128u
 
 /* No tensor in the slots from `first_slot` on. */
 bool hb_slots_absent(const struct hb_image_op *op, uint32_t first_slot);
@@ -65,6 +84,19 @@ bool hb_validate_by_rows(const struct hb_engine *engine, const struct hb_image_o
 /* An operator for a packed kernel; false where the build has none. */
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_validate_thumb1(const struct hb_engine *engine, const struct hb_image_op *op);
+
+/* A sum or difference whose operands may have 1 where the output has more. */
+bool hb_check_sum(const struct hb_engine *engine, const struct hb_image_op *op);
+/* The operators of each group; false for any other. */
+bool hb_validate_elementwise(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_movement(const struct hb_engine *engine, const struct hb_image_op *op);
+
+/* Run one operator of a group; false: it is of another.  Sums and products, of any shapes. */
+bool hb_run_elementwise(const struct hb_engine *engine, const struct hb_image_op *op,
+                        const struct hb_image_tensor *in, const struct hb_image_tensor *out);
+bool hb_run_movement(const struct hb_engine *engine, const struct hb_image_op *op,
+                     const struct hb_image_tensor *in, const struct hb_image_tensor *out);
+void hb_run_binary(const struct hb_engine *engine, const struct hb_image_op *op);
 
 /* Types, shapes and parameters of one operator whose tensors are already known to be in bounds. */
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op);

@@ -15,6 +15,12 @@ enum {
     sizeof_pool = HB_IMAGE_POOL_BYTES,
     sizeof_softmax = HB_IMAGE_SOFTMAX_BYTES,
     sizeof_add = HB_IMAGE_ADD_BYTES,
+    sizeof_mul = HB_IMAGE_MUL_BYTES,
+    sizeof_mean = HB_IMAGE_MEAN_BYTES,
+    sizeof_move = HB_IMAGE_MOVE_BYTES,
+    sizeof_fill = HB_IMAGE_FILL_BYTES,
+    sizeof_unary = HB_IMAGE_UNARY_BYTES,
+    sizeof_quantize = HB_IMAGE_QUANTIZE_BYTES,
 };
 
 struct hb_image_tensor hb_tensor_at(const struct hb_engine *engine, uint32_t index) {
@@ -44,4 +50,30 @@ struct hb_image_softmax hb_softmax_params(const struct hb_engine *engine,
 
 struct hb_image_add hb_add_params(const struct hb_engine *engine, const struct hb_image_op *op) {
     DECODE(add, op->params_offset);
+}
+
+struct hb_image_mul hb_mul_params(const struct hb_engine *engine, const struct hb_image_op *op) {
+    DECODE(mul, op->params_offset);
+}
+
+struct hb_image_mean hb_mean_params(const struct hb_engine *engine, const struct hb_image_op *op) {
+    DECODE(mean, op->params_offset);
+}
+
+struct hb_image_move hb_move_params(const struct hb_engine *engine, const struct hb_image_op *op) {
+    DECODE(move, op->params_offset);
+}
+
+struct hb_image_fill hb_fill_params(const struct hb_engine *engine, const struct hb_image_op *op) {
+    DECODE(fill, op->params_offset);
+}
+
+struct hb_image_unary hb_unary_params(const struct hb_engine *engine,
+                                      const struct hb_image_op *op) {
+    DECODE(unary, op->params_offset);
+}
+
+struct hb_image_quantize hb_quantize_params(const struct hb_engine *engine,
+                                            const struct hb_image_op *op) {
+    DECODE(quantize, op->params_offset);
 }

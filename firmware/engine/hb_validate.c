@@ -9,7 +9,7 @@
 /* Sizes in bytes, of elements of 64 bits too, fit 32 bits. */
 #define MAX_ELEMENTS (UINT32_C(1) << 28)
 
-#define KNOWN_FLAGS ((uint32_t)(HB_OP_FLAG_DYNAMIC_SYMMETRIC | HB_OP_FLAG_DYNAMIC_ASYMMETRIC))
+#define DYNAMIC_FLAGS ((uint32_t)(HB_OP_FLAG_DYNAMIC_SYMMETRIC | HB_OP_FLAG_DYNAMIC_ASYMMETRIC))
 
 static bool in_range(uint32_t offset, uint64_t bytes, uint32_t first, uint32_t end) {
     return offset >= first && offset <= end && bytes <= end - offset;
@@ -80,6 +80,12 @@ static bool check_tables(struct hb_engine *engine) {
            check_table(engine, h->io_offset, 2u * io_count);
 }
 
+static bool check_coded(const struct hb_engine *engine, uint32_t offset) {
+    const uint32_t end = engine->header.image_bytes;
+    return in_range(offset, HB_CODED_HEAD_BYTES, engine->data_start, end) &&
+           in_range(offset + HB_CODED_HEAD_BYTES, hb_get_u32(engine->image + offset), offset, end);
+}
+
 static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
     const struct hb_image_tensor t = hb_tensor_at(engine, index);
     if (t.rank < 1u || t.rank > HB_IMAGE_MAX_RANK || t.reserved != 0u) return false;
@@ -93,9 +99,11 @@ static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
     const uint64_t bytes = (elements * element_bits(t.dtype) + 7u) / 8u;
     if (bytes == 0u || bytes != t.bytes || t.offset % HB_IMAGE_ALIGNMENT != 0u) return false;
     switch (t.storage) {
-    case HB_STORAGE_ARENA: return in_range(t.offset, bytes, 0, engine->header.arena_bytes);
+    case HB_STORAGE_ARENA:
+    case HB_STORAGE_STATE: return in_range(t.offset, bytes, 0, engine->header.arena_bytes);
     case HB_STORAGE_CONSTANT:
         return in_range(t.offset, bytes, engine->data_start, engine->header.image_bytes);
+    case HB_STORAGE_HUFFMAN: return check_coded(engine, t.offset);
     default: return false;
     }
 }
@@ -114,18 +122,29 @@ static bool check_io(const struct hb_engine *engine, uint32_t first, uint32_t co
     return bytes <= UINT32_MAX;
 }
 
+static bool is_in_arena(const struct hb_image_tensor *tensor) {
+    return tensor->storage == HB_STORAGE_ARENA || tensor->storage == HB_STORAGE_STATE;
+}
+
 static bool overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) {
     return a < b + b_bytes && b < a + a_bytes; /* both already lie inside the arena */
 }
 
-/* Whether the output may lie where input `slot` lies: reshape and add on exactly the same bytes;
+/* Whether the output may lie where input `slot` lies: reshape, and operators that read one element
+ * of each input for one of the output, on exactly the same bytes;
  * packed convolutions from the same byte on, when their own validation agrees. */
 static bool may_share(const struct hb_image_op *op, uint32_t slot,
                       const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
     if (in->offset != out->offset) return false;
     switch (op->opcode) {
     case HB_OPCODE_RESHAPE:
-    case HB_OPCODE_ADD: return in->bytes == out->bytes;
+    case HB_OPCODE_ADD:
+    case HB_OPCODE_SUB:
+    case HB_OPCODE_MUL:
+    case HB_OPCODE_LOOKUP:
+    case HB_OPCODE_UNARY:
+    case HB_OPCODE_QUANTIZE:
+    case HB_OPCODE_DEQUANTIZE: return in->bytes == out->bytes;
     case HB_OPCODE_CONV_2D:
     case HB_OPCODE_DEPTHWISE_CONV_2D:
         return hb_is_packed(op) && slot == 0u && in->bytes >= out->bytes;
@@ -136,7 +155,7 @@ static bool may_share(const struct hb_image_op *op, uint32_t slot,
 /* Writing the output must not destroy what the operator still reads. */
 static bool check_places(const struct hb_engine *engine, const struct hb_image_op *op) {
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
-    if (out.storage != HB_STORAGE_ARENA) return false;
+    if (!is_in_arena(&out)) return false;
     if (op->scratch_bytes > 0u &&
         overlap(op->scratch_offset, op->scratch_bytes, out.offset, out.bytes)) {
         return false;
@@ -144,7 +163,7 @@ static bool check_places(const struct hb_engine *engine, const struct hb_image_o
     for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
         if (op->inputs[i] == HB_IMAGE_NO_TENSOR) continue;
         const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[i]);
-        if (in.storage != HB_STORAGE_ARENA) continue;
+        if (!is_in_arena(&in)) continue;
         if (op->scratch_bytes > 0u &&
             overlap(op->scratch_offset, op->scratch_bytes, in.offset, in.bytes)) {
             return false;
@@ -159,9 +178,15 @@ static bool check_places(const struct hb_engine *engine, const struct hb_image_o
 
 static bool check_op_bounds(const struct hb_engine *engine, const struct hb_image_op *op) {
     const struct hb_image_header *h = &engine->header;
-    if (op->output >= h->tensor_count || (op->flags & ~KNOWN_FLAGS) != 0u) return false;
+    if (op->output >= h->tensor_count) return false;
     for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
-        if (op->inputs[i] != HB_IMAGE_NO_TENSOR && op->inputs[i] >= h->tensor_count) return false;
+        if (op->inputs[i] == HB_IMAGE_NO_TENSOR) continue;
+        if (op->inputs[i] >= h->tensor_count) return false;
+        /* Coded bytes are fewer than the tensor's: only expand knows. */
+        if (hb_tensor_at(engine, op->inputs[i]).storage == HB_STORAGE_HUFFMAN &&
+            op->opcode != HB_OPCODE_EXPAND) {
+            return false;
+        }
     }
     if (op->params_bytes == 0u) {
         if (op->params_offset != 0u) return false;
@@ -176,11 +201,26 @@ static bool check_op_bounds(const struct hb_engine *engine, const struct hb_imag
     return check_places(engine, op);
 }
 
+/* Operators that set the state come first; a layer does not go on behind the last operator. */
+static bool check_flags(struct hb_engine *engine, const struct hb_image_op *op, uint32_t index) {
+    const uint32_t place = op->flags & ~DYNAMIC_FLAGS;
+    if (place == HB_OP_FLAG_INIT) {
+        if (engine->init_count != index || index + 1u == engine->header.op_count) return false;
+        engine->init_count++;
+        return hb_tensor_at(engine, op->output).storage == HB_STORAGE_STATE;
+    }
+    if (place == HB_OP_FLAG_CONTINUES) return index + 1u < engine->header.op_count;
+    engine->layer_count++;
+    return place == 0u;
+}
+
 enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *image,
                                      uint32_t image_capacity, uint8_t *arena,
                                      uint32_t arena_capacity, uint32_t *detail) {
     engine->image = image;
     engine->arena = arena;
+    engine->init_count = 0;
+    engine->layer_count = 0;
     const enum hb_engine_status status =
         check_header(engine, image_capacity, arena_capacity, detail);
     if (status != HB_ENGINE_OK) return status;
@@ -202,7 +242,7 @@ enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *im
         *detail = HB_RECORD_OP + i;
         if (!check_op_bounds(engine, &op)) return HB_ENGINE_BOUNDS;
         *detail = i;
-        if (!hb_validate_op(engine, &op)) return HB_ENGINE_OP;
+        if (!check_flags(engine, &op, i) || !hb_validate_op(engine, &op)) return HB_ENGINE_OP;
     }
     *detail = 0;
     return HB_ENGINE_OK;

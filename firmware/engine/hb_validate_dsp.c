@@ -11,7 +11,7 @@ static bool is_block_stream(const struct hb_engine *engine, const struct hb_imag
                             uint32_t slot, uint8_t dtype, uint32_t blocks, uint32_t size) {
     struct hb_image_tensor stream;
     return hb_get_input(engine, op, slot, &stream) && hb_slots_absent(op, slot + 1u) &&
-           stream.storage == HB_STORAGE_CONSTANT && stream.dtype == dtype &&
+           stream.dtype == dtype &&
            stream.dims[0] == 1u && stream.dims[1] == 1u && stream.dims[2] == blocks &&
            stream.dims[3] == size;
 }
@@ -55,27 +55,16 @@ static bool get_packed(const struct hb_engine *engine, const struct hb_image_op 
                       p->output_offset >= INT8_MIN && p->output_offset <= INT8_MAX);
 }
 
-/* int16 data times p16 weights; shifts are read by the kernel, and undefined outside 1 to 62. */
+/* int16 data times p16 weights. */
 static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *op,
                       const struct hb_conv_args *args) {
     const uint32_t depth = hb_conv_2d_s16xs8_dsp_depth(args);
     const uint32_t words = HB_P16_FIXED_WORDS + depth / 2u, blocks = (uint32_t)args->out_c / 2u;
     const struct hb_image_conv *p = &args->params;
-    if (args->out_c % 2 != 0 || p->input_offset != 0 || p->output_offset != 0 ||
-        p->act_min > p->act_max || p->act_min < INT16_MIN || p->act_max > INT16_MAX ||
-        !is_stream(engine, op, 1, blocks, words) ||
-        !has_scratch(op, hb_conv_2d_s16xs8_dsp_scratch_bytes(args))) {
-        return false;
-    }
-    const uint8_t *stream = engine->image + hb_tensor_at(engine, op->inputs[1]).offset;
-    for (uint32_t block = 0; block < blocks; block++, stream += 4u * words) {
-        for (uint32_t i = 0; i < 2u; i++) {
-            const uint8_t *scale = stream + 4u * (words - 4u + 2u * i);
-            const int32_t multiplier = hb_get_i32(scale), shift = hb_get_i32(scale + 4);
-            if (multiplier < 0 || multiplier > INT16_MAX || shift < 1 || shift > 46) return false;
-        }
-    }
-    return true;
+    return args->out_c % 2 == 0 && p->input_offset == 0 && p->output_offset == 0 &&
+           p->act_min <= p->act_max && p->act_min >= INT16_MIN && p->act_max <= INT16_MAX &&
+           is_stream(engine, op, 1, blocks, words) &&
+           has_scratch(op, hb_conv_2d_s16xs8_dsp_scratch_bytes(args));
 }
 
 static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {

@@ -87,8 +87,7 @@ bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op 
     const bool packed = hb_is_packed(op);
     if (!is_kernel_type(in->dtype) || out->dtype != in->dtype ||
         weights->dtype != (packed ? HB_DTYPE_INT32 : in->dtype) ||
-        (p->filter_h != 0u) != packed || (p->filter_w != 0u) != packed ||
-        weights->storage != HB_STORAGE_CONSTANT) {
+        (p->filter_h != 0u) != packed || (p->filter_w != 0u) != packed) {
         return false;
     }
     if (in->dtype == HB_DTYPE_INT8 &&
@@ -227,7 +226,7 @@ bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op
     case HB_OPCODE_MAX_POOL_2D: return hb_check_pool(engine, op);
     case HB_OPCODE_SOFTMAX: return check_softmax(engine, op);
     case HB_OPCODE_RESHAPE: return check_reshape(engine, op);
-    case HB_OPCODE_ADD: return hb_slots_absent(op, 2) && hb_check_add(engine, op);
-    default: return false;
+    case HB_OPCODE_ADD: return hb_check_sum(engine, op);
+    default: return hb_validate_elementwise(engine, op) || hb_validate_movement(engine, op);
     }
 }

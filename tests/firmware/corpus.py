@@ -11,6 +11,7 @@ import numpy as np
 from hilbench import models
 from hilbench.schema import image as m
 from hilbench.schema.layout import load
+from tests.firmware import op_graphs
 from tests.firmware.dsp_graphs import (
     add_sweep,
     chain_sweep,
@@ -31,6 +32,14 @@ PARAMS = {
     m.Opcode.MAX_POOL_2D: "pool",
     m.Opcode.SOFTMAX: "softmax",
     m.Opcode.ADD: "add",
+    m.Opcode.SUB: "add",
+    m.Opcode.MUL: "mul",
+    m.Opcode.MEAN: "mean",
+    m.Opcode.MOVE: "move",
+    m.Opcode.FILL: "fill",
+    m.Opcode.UNARY: "unary",
+    m.Opcode.QUANTIZE: "quantize",
+    m.Opcode.DEQUANTIZE: "quantize",
 }
 INTERESTING = (0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 0x7F, 0x80, 0xFF, 0x100, 0xFFFF)
 INTERESTING_32 = (0x10000, 0xFFFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFE0, 0xFFFFFFF0, 0xFFFFFFFF)
@@ -115,6 +124,7 @@ def seeds() -> dict[str, bytes]:
         "chain": chain(),
         "float chain": float_chain(),
         **packed(),
+        **{name: models.pack(graph).data for name, graph in op_graphs.graphs().items()},
     }
 
 

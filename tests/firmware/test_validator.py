@@ -16,7 +16,7 @@ from hilbench.models.graph import ConvOptions
 from hilbench.models.image_reader import read_image
 from hilbench.schema import image as m
 from tests.conftest import require_tool
-from tests.firmware import corpus
+from tests.firmware import corpus, op_graphs
 from tests.firmware import engine as e
 from tests.firmware.conftest import make, run_fuzz
 from tests.firmware.corpus import put, set_field
@@ -63,6 +63,72 @@ def over_its_input(isa: str = "dsp") -> bytes:
 
 THUMB1 = corpus.packed()["thumb1 conv"]
 THUMB1_BLOCKS = read_image(THUMB1).tensors[read_image(THUMB1).ops[0].inputs[1]].dims[2]
+OPS = {name: corpus.seeds()[name] for name in op_graphs.graphs()}
+
+
+def changed(name: str, opcode: m.Opcode, *changes: str | int) -> tuple[bytes, int, int]:
+    """The case: parameters of the network's first such operator changed."""
+    image = OPS[name]
+    index = [op.opcode for op in read_image(image).ops].index(opcode)
+    return set_field(image, corpus.PARAMS[opcode], index, *changes), e.OP, index
+
+
+def with_input(name: str, opcode: m.Opcode, slot: int, **changes: int) -> tuple[bytes, int, int]:
+    """The case: an input of the network's first such operator changed."""
+    image = OPS[name]
+    records = read_image(image)
+    index = [op.opcode for op in records.ops].index(opcode)
+    flat = [part for pair in changes.items() for part in pair]
+    return set_field(image, "tensor", records.ops[index].inputs[slot], *flat), e.OP, index
+
+
+MOVE, MUL = m.Opcode.MOVE, m.Opcode.MUL
+OP_CASES = {
+    "a move from outside": changed("movement int8", MOVE, "in_strides0", 1 << 30, "dims0", 2),
+    "a move from before": changed("movement int8", MOVE, "in_strides3", -1),
+    "a move to behind the end": changed("movement int8", MOVE, "out_offset", 54),
+    "a move of nothing": changed("movement int8", MOVE, "dims0", 0),
+    "a move of more than fits": changed("movement int8", MOVE, "dims0", 55, "in_strides0", 0),
+    "a product with a wide offset": changed("arithmetic int8", MUL, "input1_offset", 129),
+    "a product shifted too far": changed("arithmetic int8", MUL, "shift", 31),
+    "a product clamped to NaN": changed("arithmetic float32", MUL, "act_min_f", 0x7FC00000),
+    "a difference shifted left": changed("arithmetic int8", m.Opcode.SUB, "input1_shift", 1),
+    "a mean over a fifth axis": changed("arithmetic int8", m.Opcode.MEAN, "axes", 16),
+    "a mean of another size": changed("arithmetic int8", m.Opcode.MEAN, "axes", 2),
+    "an unknown function": changed("arithmetic float32", m.Opcode.UNARY, "function", 9),
+    "a slope that is NaN": changed("arithmetic float32", m.Opcode.UNARY, "alpha", 0x7FC00000),
+    "a scale of 0": changed("types float32", m.Opcode.QUANTIZE, "scale", 0),
+    "a zero point of 128": changed("types float32", m.Opcode.QUANTIZE, "output_offset", 128),
+    "a scale that is NaN": changed("types int8", m.Opcode.DEQUANTIZE, "scale", 0x7FC00000),
+    "a short table": with_input("types int8", m.Opcode.LOOKUP, 1, dims3=128, bytes=128),
+    "a table of a wide type": with_input(
+        "types int8", m.Opcode.LOOKUP, 1, dims3=64, dtype=m.Dtype.INT32
+    ),
+    "too few rows": with_input("movement int8", m.Opcode.RESIZE_NEAREST, 1, dims3=2, bytes=4),
+}
+
+
+def test_a_row_that_is_not_there_is_not_read(fuzz: Fuzz) -> None:
+    image = OPS["movement int8"]
+    records = read_image(image)
+    index = [op.opcode for op in records.ops].index(m.Opcode.RESIZE_NEAREST)
+    at = records.tensors[records.ops[index].inputs[1]].offset
+    statuses = fuzz([corpus.seal(put(image, at, 2, row)) for row in (1, 2, 0x8000)])
+    assert statuses == [(e.OK, 0), (e.OP, index), (e.OP, index)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "status"),
+    [(0, e.OK), (2, e.OK), (1, e.OP), (3, e.OP), (16, e.OP)],
+)
+def test_flags_of_the_first_operator(fuzz: Fuzz, flags: int, status: int) -> None:
+    assert fuzz([set_field(CHAIN, "op", 0, "flags", flags)])[0][0] == status
+
+
+def test_no_layer_goes_on_behind_the_last_operator(fuzz: Fuzz) -> None:
+    assert fuzz([set_field(CHAIN, "op", 2, "flags", 2)])[0] == (e.OP, 2)
+
+
 BLOCKS = read_image(PACKED).tensors[read_image(PACKED).ops[0].inputs[1]].dims[2]
 CASES = {
     "no image": (b"\xff" * 64, e.MAGIC, e.RECORD_HEADER),
@@ -173,6 +239,9 @@ CASES = {
 }
 
 
+CASES |= OP_CASES
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_each_flaw_is_named(fuzz: Fuzz, name: str) -> None:
     image, status, detail = CASES[name]
@@ -237,9 +306,16 @@ def test_branches_of_the_validator_are_covered(tmp_path: Path) -> None:
     for slot, value in ((3, -1), (4, -32), (4, 31)):
         images.append(corpus.seal(put(CONV, multiplier_at(CONV, slot), 4, value)))
     run_fuzz(program, images)
-    for source in ("hb_validate.c", "hb_validate_op.c", *PACKED_SOURCES):
+    for source in (
+        "hb_validate.c",
+        "hb_validate_op.c",
+        *PACKED_SOURCES,
+        "hb_validate_elementwise.c",
+        "hb_validate_movement.c",
+    ):
         taken, total = branch_coverage(program.parent, source)
         assert total > 50
-        # what is left of packed ones: limits that only tensors beyond the fuzzer's arena exceed
-        share = 0.9 if source in PACKED_SOURCES else 0.95
+        # what is left of the others: limits that only larger arenas exceed, and types that no
+        # tensor of theirs can have
+        share = 0.95 if source in ("hb_validate.c", "hb_validate_op.c") else 0.9
         assert taken / total >= share, f"{source}: {taken} of {total} branches"

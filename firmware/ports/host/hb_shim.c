@@ -44,6 +44,7 @@ int hb_shim_infer(const uint8_t *image, uint32_t bytes, uint32_t arena_bytes,
     const enum hb_engine_status status =
         hb_engine_init(&engine, copy, bytes, arena, arena_bytes, detail);
     if (status == HB_ENGINE_OK) {
+        hb_engine_reset(&engine);
         for (uint32_t i = 0; i < engine.header.input_count; i++) {
             const struct hb_span span = hb_engine_input(&engine, i);
             if (input == NULL) {

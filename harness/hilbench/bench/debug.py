@@ -12,6 +12,7 @@ from hilbench import models
 from hilbench.bench.plan import Plan
 from hilbench.device import Device, RunRequest, StreamStatistics, run_stream
 from hilbench.errors import AttestationError, DeviceError
+from hilbench.models.lowering import layers as layers_of
 from hilbench.schema import protocol as p
 
 Array = NDArray[Any]
@@ -85,7 +86,7 @@ def find_difference(plan: Plan, device: Device, layers: dict[str, Any]) -> Diffe
     if not layers["mismatches"]:
         return None
     vector, operator = min(layers["mismatches"])
-    step = models.lower(plan.graph)[operator]
+    step = layers_of(models.lower(plan.graph))[operator]
     raw = _dump(plan, device, vector, operator)
     reference = models.run_tensors(plan.graph, plan.vectors[vector : vector + 1])[step.output][0]
     if len(raw) != reference.nbytes:

@@ -9,9 +9,12 @@ from hilbench.models.graph import Graph, Operator, Tensor
 from hilbench.models.lowering import lower
 from hilbench.models.packer import Image, OpReport, check_fit, pack
 from hilbench.models.reference import Reference, run_reference, run_tensors
+from hilbench.models.storage import DECODE, FORMS, coding, in_form, scheme_name
 from hilbench.models.tflite import parse, read
 
 __all__ = [
+    "DECODE",
+    "FORMS",
     "Graph",
     "Image",
     "OpReport",
@@ -19,12 +22,15 @@ __all__ = [
     "Reference",
     "Tensor",
     "check_fit",
+    "coding",
+    "in_form",
     "load",
     "loads",
     "lower",
     "pack",
     "run_reference",
     "run_tensors",
+    "scheme_name",
 ]
 
 

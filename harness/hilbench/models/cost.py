@@ -26,6 +26,7 @@ def macs(graph: Graph, step: Step) -> int:
 
 
 def weight_bytes(graph: Graph, step: Step) -> int:
-    """Constant data that the operator reads, bias included, bytes."""
+    """Constant data that the operator reads, bias and tables included, bytes."""
     constants = (graph.tensors[i] for i in step.inputs if i != -1)
-    return sum(tensor.bytes for tensor in constants if tensor.data is not None)
+    weights = sum(tensor.bytes for tensor in constants if tensor.data is not None)
+    return weights + sum(table.nbytes for table in step.tables)

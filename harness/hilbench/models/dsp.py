@@ -73,6 +73,9 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
         return _pack_pool(graph, step)
     if step.opcode == image.Opcode.ADD:
         assert isinstance(step.params, image.Add)
+        elements = graph.tensors[step.output].elements
+        if any(graph.tensors[i].elements != elements for i in step.inputs):
+            return None  # an operand is repeated
         tables = add_tables(step.params)
         return None if tables is None else Packed(tables, step.params, data_inputs=2)
     return None

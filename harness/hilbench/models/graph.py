@@ -8,7 +8,56 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.quantization import Activation, pack_int4
+from hilbench.models.options import (
+    AddOptions,
+    CallOnceOptions,
+    ConcatenationOptions,
+    ConvOptions,
+    FullyConnectedOptions,
+    LeakyReluOptions,
+    LstmOptions,
+    MeanOptions,
+    NoOptions,
+    Options,
+    PoolOptions,
+    ReshapeOptions,
+    ResizeOptions,
+    SoftmaxOptions,
+    SplitOptions,
+    SqueezeOptions,
+    StridedSliceOptions,
+    SvdfOptions,
+    VariableOptions,
+)
+from hilbench.quantization import pack_int4
+
+__all__ = [
+    "ELEMENT_BITS",
+    "AddOptions",
+    "CallOnceOptions",
+    "ConcatenationOptions",
+    "ConvOptions",
+    "FullyConnectedOptions",
+    "Graph",
+    "LeakyReluOptions",
+    "LstmOptions",
+    "MeanOptions",
+    "NoOptions",
+    "Operator",
+    "Options",
+    "PoolOptions",
+    "ReshapeOptions",
+    "ResizeOptions",
+    "SoftmaxOptions",
+    "SplitOptions",
+    "SqueezeOptions",
+    "StridedSliceOptions",
+    "SvdfOptions",
+    "Tensor",
+    "VariableOptions",
+    "constant_bytes",
+    "is_weighted",
+]
 
 #: Bits of an element, for the types that the engine knows.  int4 data is held here as int8 values,
 #: float8 (E4M3, quantization/float8.py) as uint8 codes.
@@ -43,6 +92,10 @@ class Tensor:
     quantized_dimension : int
     data : ndarray or None
         Constant data in ``shape``; None = computed or fed.
+    is_variable : bool
+        Kept from one inference to the next (the operator may carry the name of the variable).
+    initial : ndarray or None
+        A variable's first value; None = its zero point.
     block_size : int
         Elements of a row that share a scale (FULLY_CONNECTED weights quantized in blocks, scales
         row by row); 0 = not in blocks.
@@ -60,6 +113,8 @@ class Tensor:
     data: NDArray[np.generic] | None = None
     block_size: int = 0
     storage_only: bool = False
+    is_variable: bool = False
+    initial: NDArray[np.generic] | None = None
 
     @property
     def elements(self) -> int:
@@ -88,66 +143,6 @@ def constant_bytes(tensor: Tensor) -> bytes:
     if tensor.dtype == "int4":
         return pack_int4(tensor.data.astype(np.int8)).tobytes()
     return np.ascontiguousarray(tensor.data, tensor.data.dtype.newbyteorder("<")).tobytes()
-
-
-@dataclass(frozen=True)
-class ConvOptions:
-    """Options of CONV_2D and DEPTHWISE_CONV_2D."""
-
-    same_padding: bool
-    stride_h: int = 1
-    stride_w: int = 1
-    dilation_h: int = 1
-    dilation_w: int = 1
-    depth_multiplier: int = 1
-    activation: Activation = Activation.NONE
-
-
-@dataclass(frozen=True)
-class FullyConnectedOptions:
-    """Options of FULLY_CONNECTED."""
-
-    activation: Activation = Activation.NONE
-    keep_num_dims: bool = False
-    asymmetric_quantize_inputs: bool = False
-
-
-@dataclass(frozen=True)
-class PoolOptions:
-    """Options of AVERAGE_POOL_2D and MAX_POOL_2D."""
-
-    same_padding: bool
-    filter_h: int
-    filter_w: int
-    stride_h: int = 1
-    stride_w: int = 1
-    activation: Activation = Activation.NONE
-
-
-@dataclass(frozen=True)
-class SoftmaxOptions:
-    """Options of SOFTMAX."""
-
-    beta: float = 1.0
-
-
-@dataclass(frozen=True)
-class AddOptions:
-    """Options of ADD."""
-
-    activation: Activation = Activation.NONE
-
-
-@dataclass(frozen=True)
-class ReshapeOptions:
-    """Options of RESHAPE: the new shape, empty when a tensor gives it."""
-
-    new_shape: tuple[int, ...] = ()
-
-
-Options = (
-    ConvOptions | FullyConnectedOptions | PoolOptions | SoftmaxOptions | AddOptions | ReshapeOptions
-)
 
 
 @dataclass(frozen=True)

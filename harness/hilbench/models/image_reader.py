@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ModelError
-from hilbench.models.packer import CRC_START
+from hilbench.models.image_writer import CRC_START
+from hilbench.models.operator_view import Params
 from hilbench.quantization import unpack_int4
 from hilbench.schema import image
 
@@ -24,8 +25,9 @@ _KINDS = {
     image.Dtype.FLOAT8: "<u1",
     image.Dtype.FLOAT16: "<f2",
     image.Dtype.FLOAT32: "<f4",
+    image.Dtype.UINT8: "u1",
 }
-_PARAMS: dict[int, type[image.Conv | image.Pool | image.Softmax | image.Add] | None] = {
+_PARAMS: dict[int, type[Params] | None] = {
     image.Opcode.CONV_2D: image.Conv,
     image.Opcode.DEPTHWISE_CONV_2D: image.Conv,
     image.Opcode.FULLY_CONNECTED: image.Conv,
@@ -34,6 +36,17 @@ _PARAMS: dict[int, type[image.Conv | image.Pool | image.Softmax | image.Add] | N
     image.Opcode.SOFTMAX: image.Softmax,
     image.Opcode.ADD: image.Add,
     image.Opcode.RESHAPE: None,
+    image.Opcode.SUB: image.Add,
+    image.Opcode.MUL: image.Mul,
+    image.Opcode.MEAN: image.Mean,
+    image.Opcode.MOVE: image.Move,
+    image.Opcode.FILL: image.Fill,
+    image.Opcode.LOOKUP: None,
+    image.Opcode.UNARY: image.Unary,
+    image.Opcode.QUANTIZE: image.Quantize,
+    image.Opcode.DEQUANTIZE: image.Quantize,
+    image.Opcode.RESIZE_NEAREST: None,
+    image.Opcode.EXPAND: None,
 }
 
 
@@ -47,7 +60,7 @@ class ImageRecords:
     header: image.Header
     tensors: tuple[image.Tensor, ...]
     ops: tuple[image.Op, ...]
-    params: tuple[image.Conv | image.Pool | image.Softmax | image.Add | None, ...]
+    params: tuple[Params | None, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     constants: dict[int, NDArray[np.generic]]
@@ -111,9 +124,7 @@ def _records(
     return [content[offset + i * size : offset + (i + 1) * size] for i in range(count)]
 
 
-def _params(
-    content: bytes, op: image.Op
-) -> image.Conv | image.Pool | image.Softmax | image.Add | None:
+def _params(content: bytes, op: image.Op) -> Params | None:
     kind = _PARAMS[op.opcode]
     if kind is None:
         return None

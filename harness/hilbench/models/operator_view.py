@@ -19,15 +19,31 @@ from hilbench.schema import image
 
 Int32 = NDArray[np.int32]
 Float32 = NDArray[np.float32]
-Params = image.Conv | image.Pool | image.Softmax | image.Add
+Params = (
+    image.Conv
+    | image.Pool
+    | image.Softmax
+    | image.Add
+    | image.Mul
+    | image.Mean
+    | image.Move
+    | image.Fill
+    | image.Unary
+    | image.Quantize
+)
+
+#: Values that say a shape, axes or sizes.
+MAX_INTEGERS = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operator, checked and with its parameters.
+    """What the engine executes: an operator of the model, or a part of one.
 
     Attributes
     ----------
+    index : int
+        Operator of the graph; the last step with this index ends its layer.
     opcode : image.Opcode
     inputs : tuple of int
         Tensor indices of the graph, -1 = absent; data first, then weights and bias.
@@ -40,6 +56,10 @@ class Step:
         many equal ones as a row is cut into.
     flags : int
         Bits of ``image.OpFlag``.
+    tables : tuple of ndarray
+        Constants in the slots behind all others.
+    is_init : bool
+        Executed when the state is reset, not in an inference.
     """
 
     index: int
@@ -51,6 +71,8 @@ class Step:
     shift: Int32 | None = None
     scales: Float32 | None = None
     flags: int = 0
+    tables: tuple[NDArray[np.generic], ...] = ()
+    is_init: bool = False
 
 
 class OperatorView:
@@ -61,10 +83,22 @@ class OperatorView:
         self.operator = operator
         self.label = f"operator {index} ({operator.opcode})"
         self.tensors = [graph.tensors[i] if i != -1 else None for i in operator.inputs]
-        if len(operator.outputs) != 1:
+        self.outputs = [graph.tensors[i] for i in operator.outputs]
+        if operator.opcode in ("CALL_ONCE", "ASSIGN_VARIABLE"):
+            self._no_outputs()
+            return
+        if len(operator.outputs) != 1 and operator.opcode not in ("SPLIT", "SPLIT_V"):
             raise ModelError(f"{self.label} has {len(operator.outputs)} outputs")
-        self.output = graph.tensors[operator.outputs[0]]
-        check_data_type(self.label, self.output)
+        if not self.outputs:
+            raise ModelError(f"{self.label} has no output")
+        self.output = self.outputs[0]
+        if operator.opcode not in ("QUANTIZE", "VAR_HANDLE"):
+            for output in self.outputs:
+                check_data_type(self.label, output)
+
+    def _no_outputs(self) -> None:
+        if self.outputs:
+            raise ModelError(f"{self.label} has {len(self.outputs)} outputs")
 
     def fail(self, what: str) -> ModelError:
         """A ModelError that names the operator."""
@@ -132,12 +166,40 @@ class OperatorView:
         opcode: image.Opcode,
         inputs: tuple[int, ...],
         params: Params | None = None,
+        tables: tuple[NDArray[np.generic], ...] = (),
+        output: int | None = None,
     ) -> Step:
-        """The result."""
-        return Step(self.index, opcode, inputs, self.operator.outputs[0], params)
+        """The result; ``output`` is that of the operator when not given."""
+        to = self.operator.outputs[0] if output is None else output
+        return Step(self.index, opcode, inputs, to, params, tables=tables)
+
+    def supports(self, *dtypes: str) -> None:
+        """The operator's kernels know these types of its output."""
+        if self.output.dtype not in dtypes:
+            raise UnsupportedOp(
+                f"{self.label}: tensor '{self.output.name}' is {self.output.dtype}; "
+                f"{', '.join(dtypes)} are supported"
+            )
+
+    def integers(self, slot: int) -> tuple[int, ...]:
+        """Values of a constant int32 or int64 input: a shape, axes, paddings."""
+        tensor = self.present(slot)
+        if tensor.data is None or tensor.dtype not in ("int32", "int64"):
+            raise UnsupportedOp(
+                f"{self.label}: input '{tensor.name}' must be a constant of int32 or int64"
+            )
+        if tensor.elements > MAX_INTEGERS:
+            raise self.fail(f"input '{tensor.name}' has {tensor.elements} values")
+        return tuple(int(value) for value in tensor.data.ravel())
+
+    def axis(self, value: int, rank: int) -> int:
+        """A dimension, counted from the end when negative."""
+        if not -rank <= value < rank:
+            raise self.fail(f"axis {value} of {rank} dimensions")
+        return value % rank
 
     def present(self, slot: int) -> Tensor:
-        """The tensor in a slot that may not be empty."""
+        """The tensor in an input slot that must not be empty, whatever its type."""
         tensor = self.tensors[slot] if slot < len(self.tensors) else None
         if tensor is None:
             raise self.fail(f"input {slot} is missing")

@@ -1,10 +1,10 @@
 """Where every tensor lies in the arena: planned on the host, ahead of time.
 
-Tensors that share a place (a reshape and its input; an element-wise sum and an operand that dies
-there; a convolution whose kernel works in place) form a *block*.  Blocks that live at the same time
-must not overlap; they are placed one by one at the lowest free offset, in several orders, and the
-smallest arena wins (greedy by size, as in Pisarchyk and Lee, "Efficient memory management for deep
-neural net inference", 2020).
+Tensors that share a place (a reshape and its input; an element-wise operator's output and an
+operand that dies there; a convolution whose kernel works in place) form a *block*.  Blocks that
+live at the same time must not overlap; they are placed one by one at the lowest free offset, in
+several orders, and the smallest arena wins (greedy by size, as in Pisarchyk and Lee, "Efficient
+memory management for deep neural net inference", 2020).
 """
 
 from __future__ import annotations
@@ -15,6 +15,34 @@ from dataclasses import dataclass, field
 from hilbench.models.graph import Graph
 from hilbench.models.lowering import Step
 from hilbench.schema.image import ALIGNMENT, Opcode
+
+#: Operators that may write each element over the one that they read for it.
+IN_PLACE = frozenset(
+    {
+        Opcode.ADD,
+        Opcode.SUB,
+        Opcode.MUL,
+        Opcode.LOOKUP,
+        Opcode.UNARY,
+        Opcode.QUANTIZE,
+        Opcode.DEQUANTIZE,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something lies, and from which operator to which, both included.
+
+    ``tensors`` are indices in the graph; empty for scratch and buffers.
+    """
+
+    what: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+    tensors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,6 +57,10 @@ class Plan:
         Tensor index -> offset, for every tensor that is not a constant.
     scratch_offsets : tuple of int
         One per operator; 0 where it needs none.
+    buffer_offsets : tuple of int
+        One per buffer that was asked for.
+    places : tuple of Place
+        Everything that lies in the arena.
     lower_bound_bytes : int
         No plan can be smaller: the most that lives at one time.
     """
@@ -37,6 +69,17 @@ class Plan:
     offsets: dict[int, int]
     scratch_offsets: tuple[int, ...]
     lower_bound_bytes: int
+    buffer_offsets: tuple[int, ...] = ()
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory beside tensors and scratch, from operator ``first`` to ``last``, both included."""
+
+    size: int
+    first: int
+    last: int
 
 
 @dataclass(eq=False)
@@ -49,6 +92,7 @@ class _Block:
     members: list[int] = field(default_factory=list)
     scratch_of: int = -1
     offset: int = 0
+    what: str = "tensor"
 
     def meets(self, other: _Block) -> bool:
         """Whether both live at some operator."""
@@ -60,6 +104,7 @@ def plan(
     steps: tuple[Step, ...],
     scratch_bytes: Sequence[int],
     in_place: Sequence[bool] = (),
+    buffers: Sequence[Buffer] = (),
 ) -> Plan:
     """Plan the arena.
 
@@ -72,11 +117,14 @@ def plan(
         Scratch of each operator, bytes.
     in_place : sequence of bool
         Per operator: its kernel may write its output over its first input, which is no smaller.
+    buffers : sequence of Buffer
     """
     blocks = _blocks(graph, steps, in_place or [False] * len(steps))
     for index, size in enumerate(scratch_bytes):
         if size:
-            blocks.append(_Block(align(size), index, index, scratch_of=index))
+            blocks.append(_Block(align(size), index, index, scratch_of=index, what="scratch"))
+    extra = [_Block(align(b.size), b.first, b.last, what="decoded weights") for b in buffers]
+    blocks += extra
     bound = max(sum(b.size for b in blocks if b.first <= i <= b.last) for i in range(len(steps)))
     arena, offsets = _best_placement(blocks, bound)
     scratch = [0] * len(steps)
@@ -85,7 +133,17 @@ def plan(
         if block.scratch_of >= 0:
             scratch[block.scratch_of] = offset
         places.update(dict.fromkeys(block.members, offset))
-    return Plan(arena, places, tuple(scratch), bound)
+    placed = dict(zip(map(id, blocks), offsets, strict=True))
+    return Plan(
+        arena,
+        places,
+        tuple(scratch),
+        bound,
+        tuple(placed[id(b)] for b in extra),
+        tuple(
+            Place(b.what, placed[id(b)], b.size, b.first, b.last, tuple(b.members)) for b in blocks
+        ),
+    )
 
 
 def align(size: int) -> int:
@@ -108,10 +166,15 @@ def _blocks(graph: Graph, steps: tuple[Step, ...], in_place: Sequence[bool]) -> 
         for index in graph.input_indices
     }
     for i, step in enumerate(steps):
+        if step.output in block_of:
+            continue  # a further part of the same output
         size = align(graph.tensors[step.output].bytes)
         candidates = step.inputs[:1] if in_place[i] else ()
-        if step.opcode == Opcode.ADD:
-            candidates = step.inputs
+        if step.opcode in IN_PLACE:
+            nbytes = graph.tensors[step.output].bytes
+            candidates = tuple(
+                index for index in step.inputs if graph.tensors[index].bytes == nbytes
+            )
         shared = _shared_place(step, i, candidates, block_of, last_use)
         if shared is None:
             shared = _Block(size, i, i)

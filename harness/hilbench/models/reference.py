@@ -12,10 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import VectorError
-from hilbench.models import reference_dynamic, reference_float, reference_integer
+from hilbench.models import (
+    reference_dynamic,
+    reference_elementwise,
+    reference_float,
+    reference_integer,
+)
+from hilbench.models import reference_movement as movement
 from hilbench.models.fold import dequantized
-from hilbench.models.graph import Graph, Tensor
+from hilbench.models.graph import Graph
 from hilbench.models.lowering import Step, lower
+from hilbench.models.lowering import layers as layer_steps
 from hilbench.schema.image import Opcode, OpFlag
 
 Array = NDArray[Any]
@@ -32,8 +39,8 @@ class Reference:
     ----------
     outputs : ndarray, shape (n, output elements)
         All outputs one after the other, in the model's type (bytes where they differ in type).
-    layer_crc : ndarray of uint32, shape (n, operators), or None
-        CRC-32 (zlib) of each operator's output bytes.
+    layer_crc : ndarray of uint32, shape (n, layers), or None
+        CRC-32 (zlib) of each layer's output bytes (:func:`hilbench.models.lowering.layers`).
     """
 
     outputs: Array
@@ -59,6 +66,7 @@ def run_reference(graph: Graph, vectors: Array, layers: bool = False) -> Referen
     """
     feeds = split_inputs(graph, vectors)
     steps = lower(graph)
+    ends = layer_steps(steps)
     count = len(vectors)
     chunk = max(1, _CHUNK_ELEMENTS // _working_elements(graph, steps))
     outputs, crcs = [], []
@@ -66,10 +74,10 @@ def run_reference(graph: Graph, vectors: Array, layers: bool = False) -> Referen
         values = _run(graph, steps, [feed[start : start + chunk] for feed in feeds])
         outputs.append(_join([values[i] for i in graph.output_indices]))
         if layers:
-            crcs.append(np.stack([_crc(values[step.output]) for step in steps], axis=1))
+            crcs.append(np.stack([_crc(values[step.output]) for step in ends], axis=1))
     return Reference(
         outputs=np.concatenate(outputs) if outputs else _no_outputs(graph),
-        layer_crc=(np.concatenate(crcs) if crcs else np.zeros((0, len(steps)), np.uint32))
+        layer_crc=(np.concatenate(crcs) if crcs else np.zeros((0, len(ends)), np.uint32))
         if layers
         else None,
     )
@@ -109,13 +117,39 @@ def _run(graph: Graph, steps: tuple[Step, ...], feeds: list[Array]) -> dict[int,
     n = len(feeds[0])
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for step in steps:
-            output = graph.tensors[step.output]
-            result = _execute(graph, step, values, output, n)
-            values[step.output] = np.ascontiguousarray(result).reshape(n, *output.shape)
+            shape = graph.tensors[step.output].shape
+            result = _execute(graph, step, values, n)
+            values[step.output] = np.ascontiguousarray(result).reshape(n, *shape)
     return values
 
 
-def _execute(graph: Graph, step: Step, values: dict[int, Array], output: Tensor, n: int) -> Array:
+def _execute(graph: Graph, step: Step, values: dict[int, Array], n: int) -> Array:
+    def fed(slot: int) -> Array:
+        index = step.inputs[slot]
+        tensor = graph.tensors[index]
+        if tensor.data is not None:
+            return np.broadcast_to(tensor.data, (n, *tensor.shape))
+        return values[index]
+
+    opcode, output = step.opcode, graph.tensors[step.output]
+    if opcode == Opcode.RESHAPE:
+        return fed(0)
+    if opcode == Opcode.FILL:
+        return movement.fill(step, (n, *output.shape), output.dtype)
+    if opcode == Opcode.MOVE:
+        before = values.get(step.output)
+        if before is None:
+            before = np.zeros((n, *output.shape), output.dtype)
+        return movement.move(step, fed(0), before)
+    if opcode == Opcode.RESIZE_NEAREST:
+        return movement.resize_nearest(step, fed(0))
+    if opcode in reference_elementwise.OPERATORS:
+        inputs = [fed(slot) for slot in range(len(step.inputs))]
+        return reference_elementwise.OPERATORS[opcode](step, output.dtype, *inputs)
+    return _windows_and_weights(graph, step, fed(0), values)
+
+
+def _windows_and_weights(graph: Graph, step: Step, x: Array, values: dict[int, Array]) -> Array:
     def value(slot: int) -> Array | None:
         index = step.inputs[slot]
         if index == -1:
@@ -125,31 +159,19 @@ def _execute(graph: Graph, step: Step, values: dict[int, Array], output: Tensor,
             return values[index]
         return dequantized(tensor) if kernels is reference_float else tensor.data
 
-    def fed(slot: int) -> Array:
-        index = step.inputs[slot]
-        tensor = graph.tensors[index]
-        if tensor.data is not None:
-            return np.broadcast_to(tensor.data, (n, *tensor.shape))
-        return values[index]
-
+    output, opcode = graph.tensors[step.output], step.opcode
     kernels: ModuleType = reference_float if output.dtype == "float32" else reference_integer
     if step.flags & (OpFlag.DYNAMIC_SYMMETRIC | OpFlag.DYNAMIC_ASYMMETRIC):
         kernels = reference_dynamic
-    x = fed(0)
-    opcode = step.opcode
     result: Array
-    if opcode == Opcode.RESHAPE:
-        return x
-    if opcode == Opcode.ADD:
-        result = kernels.add(step, x, fed(1))
-    elif opcode == Opcode.SOFTMAX:
+    if opcode == Opcode.SOFTMAX:
         result = kernels.softmax(step, x)
     elif opcode == Opcode.FULLY_CONNECTED:
         weights = value(1)
         assert weights is not None
         result = kernels.fully_connected(step, x.reshape(-1, weights.shape[1]), weights, value(2))
     else:
-        spatial = x.reshape(n, *x.shape[2:])
+        spatial = x.reshape(len(x), *x.shape[2:])
         out_hw = (output.shape[1], output.shape[2])
         if opcode == Opcode.AVERAGE_POOL_2D:
             result = kernels.average_pool_2d(step, spatial, out_hw)
@@ -167,7 +189,7 @@ def _working_elements(graph: Graph, steps: tuple[Step, ...]) -> int:
     most = 1
     for step in steps:
         output = graph.tensors[step.output]
-        need = max(output.elements, graph.tensors[step.inputs[0]].elements)
+        need = max(output.elements, *(graph.tensors[i].elements for i in step.inputs if i != -1), 1)
         if step.opcode == Opcode.CONV_2D:
             weights = graph.tensors[step.inputs[1]]
             need = max(need, output.elements // weights.shape[0] * math.prod(weights.shape[1:]))

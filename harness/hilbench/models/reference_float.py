@@ -9,29 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.models.float_math import exp
 from hilbench.models.lowering import Step
 from hilbench.models.windows import Window, patches, taps
 from hilbench.schema import image
 
 Float = NDArray[np.float32]
 f32 = np.float32
-
-#: exp: argument below which the result is 0; log2(e); ln 2 in two parts; Cephes' expf polynomial.
-EXP_UNDERFLOW = f32(-87.0)
-LOG2_E = f32(1.44269504)
-LN2_HIGH = f32(0.693359375)
-LN2_LOW = f32(-2.12194440e-4)
-EXP_POLYNOMIAL = tuple(
-    f32(c)
-    for c in (
-        1.9875691500e-4,
-        1.3981999507e-3,
-        8.3334519073e-3,
-        4.1665795894e-2,
-        1.6666665459e-1,
-        5.0000001201e-1,
-    )
-)
 
 
 def conv_2d(
@@ -102,29 +86,6 @@ def softmax(step: Step, x: Float) -> Float:
     for c in range(x.shape[-1]):
         total += terms[..., c]
     return terms / total[..., None]
-
-
-def add(step: Step, x: Float, y: Float) -> Float:
-    """Element-wise sum."""
-    assert isinstance(step.params, image.Add)
-    return clamp(x + y, step.params.act_min_f, step.params.act_max_f)
-
-
-def exp(x: Float) -> Float:
-    """``exp`` of values <= 0, within 2 ulp; below -87 it is 0.
-
-    Argument reduction and polynomial are those of the Cephes library's ``expf``.
-    """
-    clipped = np.maximum(x, EXP_UNDERFLOW)
-    n = np.trunc(clipped * LOG2_E - f32(0.5))
-    r = clipped - n * LN2_HIGH
-    r = r - n * LN2_LOW
-    polynomial = np.full_like(r, EXP_POLYNOMIAL[0])
-    for coefficient in EXP_POLYNOMIAL[1:]:
-        polynomial = polynomial * r + coefficient
-    value = (polynomial * (r * r) + r) + f32(1.0)
-    scaled: Float = np.ldexp(value, n.astype(np.int32))
-    return np.where(x >= EXP_UNDERFLOW, scaled, f32(0.0))
 
 
 def _ordered_product(rows: Float, weights: Float) -> Float:

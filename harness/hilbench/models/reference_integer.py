@@ -94,22 +94,6 @@ def softmax(step: Step, x: Integers) -> Integers:
     return softmax_int8(x, p.input_multiplier, p.input_left_shift, p.diff_min).astype(np.int8)
 
 
-def add(step: Step, x: Integers, y: Integers) -> Integers:
-    """Element-wise sum."""
-    assert isinstance(step.params, image.Add)
-    p = step.params
-    scaled_x = multiply_by_quantized_multiplier(
-        (x.astype(np.int64) + p.input1_offset) << p.left_shift, p.input1_multiplier, p.input1_shift
-    )
-    scaled_y = multiply_by_quantized_multiplier(
-        (y.astype(np.int64) + p.input2_offset) << p.left_shift, p.input2_multiplier, p.input2_shift
-    )
-    total = multiply_by_quantized_multiplier(
-        scaled_x + scaled_y, p.output_multiplier, p.output_shift
-    )
-    return _clamp(total + p.output_offset, p.act_min, p.act_max, x)
-
-
 def _kind(x: Integers, products: int) -> type[np.float32] | type[np.float64]:
     narrow = x.dtype == np.int8 and products <= _FLOAT32_EXACT_PRODUCTS
     return np.float32 if narrow else np.float64

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,19 +17,9 @@ from numpy.typing import NDArray
 from hilbench.errors import ModelError, UnsupportedOp
 from hilbench.models import flatbuffer
 from hilbench.models.flatbuffer import Table
-from hilbench.models.graph import (
-    AddOptions,
-    ConvOptions,
-    FullyConnectedOptions,
-    Graph,
-    Operator,
-    Options,
-    PoolOptions,
-    ReshapeOptions,
-    SoftmaxOptions,
-    Tensor,
-)
-from hilbench.quantization import Activation, unpack_int4
+from hilbench.models.graph import Graph, Operator, Tensor
+from hilbench.models.tflite_options import OPERATORS, OTHER_OPERATORS, read_options
+from hilbench.quantization import unpack_int4
 
 FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
@@ -48,34 +37,6 @@ TENSOR_TYPES = (
     "int8", "float64", "complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4",
     "bfloat16",
 )  # fmt: skip
-
-#: BuiltinOperator -> (name, BuiltinOptions type of the union).
-OPERATORS = {
-    0: ("ADD", 11),
-    1: ("AVERAGE_POOL_2D", 5),
-    3: ("CONV_2D", 1),
-    4: ("DEPTHWISE_CONV_2D", 2),
-    9: ("FULLY_CONNECTED", 8),
-    17: ("MAX_POOL_2D", 5),
-    22: ("RESHAPE", 17),
-    25: ("SOFTMAX", 9),
-}
-
-#: Names of common operators that are refused, so that the message can say what they are.
-OTHER_OPERATORS = {
-    2: "CONCATENATION", 5: "DEPTH_TO_SPACE", 6: "DEQUANTIZE", 7: "EMBEDDING_LOOKUP", 8: "FLOOR",
-    11: "L2_NORMALIZATION", 13: "LOCAL_RESPONSE_NORMALIZATION", 14: "LOGISTIC", 16: "LSTM",
-    18: "MUL", 19: "RELU", 20: "RELU_N1_TO_1", 21: "RELU6", 23: "RESIZE_BILINEAR", 24: "RNN",
-    27: "SVDF", 28: "TANH", 32: "CUSTOM", 34: "PAD", 36: "GATHER", 37: "BATCH_TO_SPACE_ND",
-    38: "SPACE_TO_BATCH_ND", 39: "TRANSPOSE", 40: "MEAN", 41: "SUB", 42: "DIV", 43: "SQUEEZE",
-    44: "UNIDIRECTIONAL_SEQUENCE_LSTM", 45: "STRIDED_SLICE", 49: "SPLIT", 53: "CAST",
-    54: "PRELU", 55: "MAXIMUM", 56: "ARG_MAX", 57: "MINIMUM", 60: "PADV2", 65: "SLICE",
-    67: "TRANSPOSE_CONV", 70: "EXPAND_DIMS", 74: "SUM", 77: "SHAPE", 82: "REDUCE_MAX",
-    83: "PACK", 88: "UNPACK", 97: "RESIZE_NEAREST_NEIGHBOR", 98: "LEAKY_RELU",
-    99: "SQUARED_DIFFERENCE",
-    102: "SPLIT_V", 114: "QUANTIZE", 117: "HARD_SWISH", 126: "BATCH_MATMUL", 129: "CALL_ONCE",
-    142: "VAR_HANDLE", 143: "READ_VARIABLE", 144: "ASSIGN_VARIABLE", 150: "GELU",
-}  # fmt: skip
 
 
 def read(path: Path) -> Graph:
@@ -262,107 +223,22 @@ def _operator(index: int, table: Table, codes: list[Table]) -> Operator:
     code_table = codes[code_index]
     # Old writers set only the first field, new ones may leave it 0.
     code = max(code_table.integer(0, "b"), code_table.integer(3, "i"))
-    if code not in OPERATORS:
+    form = OPERATORS.get(code)
+    if form is None:
         custom = code_table.text(1)
         label = OTHER_OPERATORS.get(code, f"number {code}") + (f" '{custom}'" if custom else "")
-        hint = f"Supported: {', '.join(sorted(name for name, _ in OPERATORS.values()))}."
-        if label in ("QUANTIZE", "DEQUANTIZE"):
-            hint += " Convert the model with int8 inputs and outputs, or wholly in float32."
-        raise UnsupportedOp(f"operator {index} is {label}, which the engine lacks", hint=hint)
-    name, union = OPERATORS[code]
+        names = sorted(known.name for known in OPERATORS.values())
+        raise UnsupportedOp(
+            f"operator {index} is {label}, which the engine lacks",
+            hint=f"Supported: {', '.join(names)}.",
+        )
+    label = f"operator {index} ({form.name})"
     kind = table.integer(3, "B")
-    options = table.table(4)
-    if kind not in (0, union):
-        raise ModelError(f"operator {index} ({name}) carries options of type {kind}")
-    if kind == 0 or options is None:
-        if name not in ("RESHAPE",):
-            raise ModelError(f"operator {index} ({name}) has no options")
-        options = None
+    if kind not in (0, form.union):
+        raise ModelError(f"{label} carries options of type {kind}")
     return Operator(
-        opcode=name,
+        opcode=form.name,
         inputs=table.integers(1),
         outputs=table.integers(2),
-        options=ReshapeOptions() if options is None else _OPTIONS[name](options, index, name),
+        options=read_options(form, table.table(4) if kind else None, label),
     )
-
-
-def _same(code: int, index: int, name: str) -> bool:
-    if code not in (0, 1):
-        raise UnsupportedOp(f"operator {index} ({name}) has padding {code}")
-    return code == 0
-
-
-def _activation(code: int, index: int, name: str) -> Activation:
-    try:
-        return Activation(code)
-    except ValueError:
-        label = {4: "TANH", 5: "SIGN_BIT"}.get(code, str(code))
-        raise UnsupportedOp(f"operator {index} ({name}) has the fused activation {label}") from None
-
-
-def _conv(table: Table, index: int, name: str) -> Options:
-    return ConvOptions(
-        same_padding=_same(table.integer(0, "b"), index, name),
-        stride_w=table.integer(1, "i"),
-        stride_h=table.integer(2, "i"),
-        activation=_activation(table.integer(3, "b"), index, name),
-        dilation_w=table.integer(4, "i", 1),
-        dilation_h=table.integer(5, "i", 1),
-    )
-
-
-def _depthwise(table: Table, index: int, name: str) -> Options:
-    return ConvOptions(
-        same_padding=_same(table.integer(0, "b"), index, name),
-        stride_w=table.integer(1, "i"),
-        stride_h=table.integer(2, "i"),
-        depth_multiplier=table.integer(3, "i"),
-        activation=_activation(table.integer(4, "b"), index, name),
-        dilation_w=table.integer(5, "i", 1),
-        dilation_h=table.integer(6, "i", 1),
-    )
-
-
-def _pool(table: Table, index: int, name: str) -> Options:
-    return PoolOptions(
-        same_padding=_same(table.integer(0, "b"), index, name),
-        stride_w=table.integer(1, "i"),
-        stride_h=table.integer(2, "i"),
-        filter_w=table.integer(3, "i"),
-        filter_h=table.integer(4, "i"),
-        activation=_activation(table.integer(5, "b"), index, name),
-    )
-
-
-def _fully_connected(table: Table, index: int, name: str) -> Options:
-    if table.integer(1, "b"):
-        raise UnsupportedOp(f"operator {index} ({name}) has shuffled weights")
-    return FullyConnectedOptions(
-        activation=_activation(table.integer(0, "b"), index, name),
-        keep_num_dims=bool(table.integer(2, "B")),
-        asymmetric_quantize_inputs=bool(table.integer(3, "B")),
-    )
-
-
-def _softmax(table: Table, index: int, name: str) -> Options:
-    return SoftmaxOptions(beta=table.number(0, "f"))
-
-
-def _add(table: Table, index: int, name: str) -> Options:
-    return AddOptions(activation=_activation(table.integer(0, "b"), index, name))
-
-
-def _reshape(table: Table, index: int, name: str) -> Options:
-    return ReshapeOptions(new_shape=table.integers(0))
-
-
-_OPTIONS: dict[str, Callable[[Table, int, str], Options]] = {
-    "CONV_2D": _conv,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "FULLY_CONNECTED": _fully_connected,
-    "AVERAGE_POOL_2D": _pool,
-    "MAX_POOL_2D": _pool,
-    "SOFTMAX": _softmax,
-    "ADD": _add,
-    "RESHAPE": _reshape,
-}

@@ -10,38 +10,14 @@ import numpy as np
 
 from hilbench.models import tflite
 from hilbench.models.flatbuffer_builder import (
-    Node,
     TableNode,
     TablesNode,
     VectorNode,
     build,
     integers,
 )
-from hilbench.models.graph import (
-    AddOptions,
-    ConvOptions,
-    FullyConnectedOptions,
-    Graph,
-    Operator,
-    PoolOptions,
-    ReshapeOptions,
-    SoftmaxOptions,
-    Tensor,
-    constant_bytes,
-)
-
-_CODES = {name: (code, union) for code, (name, union) in tflite.OPERATORS.items()}
-#: Operator versions: the lowest that allows what we write (float, int8).
-_VERSIONS = {
-    "ADD": (1, 2),
-    "AVERAGE_POOL_2D": (1, 2),
-    "CONV_2D": (1, 3),
-    "DEPTHWISE_CONV_2D": (2, 3),
-    "FULLY_CONNECTED": (1, 4),
-    "MAX_POOL_2D": (1, 2),
-    "RESHAPE": (1, 1),
-    "SOFTMAX": (1, 2),
-}
+from hilbench.models.graph import Graph, Operator, Tensor, constant_bytes
+from hilbench.models.tflite_options import CODES, OPERATORS, write_options
 
 
 def write(graph: Graph, description: str = "hilbench") -> bytes:
@@ -104,63 +80,23 @@ def _quantization(tensor: Tensor) -> TableNode:
 
 
 def _operator_code(name: str, quantized: bool) -> TableNode:
-    code = _CODES[name][0]
-    version = _VERSIONS[name][int(quantized)]
-    return TableNode(scalars={0: ("b", code), 2: ("i", version), 3: ("i", code)})
+    code = CODES[name]
+    version = OPERATORS[code].versions[int(quantized)]
+    # The old field is a signed byte: codes from 127 on are in the new one only.
+    return TableNode(scalars={0: ("b", min(code, 127)), 2: ("i", version), 3: ("i", code)})
 
 
 def _operator(operator: Operator, code_index: int) -> TableNode:
+    form = OPERATORS[CODES[operator.opcode]]
+    has_options = form.union != 0
     return TableNode(
-        scalars={0: ("I", code_index), 3: ("B", _CODES[operator.opcode][1])},
+        scalars={0: ("I", code_index), 3: ("B", form.union)},
         children={
             1: integers(operator.inputs),
             2: integers(operator.outputs),
-            4: _options(operator),
+            4: write_options(form, operator.options) if has_options else None,
         },
     )
-
-
-def _options(operator: Operator) -> TableNode:
-    options = operator.options
-    children: dict[int, Node | None] = {}
-    scalars: dict[int, tuple[str, float]]
-    if isinstance(options, ConvOptions):
-        values = [
-            ("b", int(not options.same_padding)),
-            ("i", options.stride_w),
-            ("i", options.stride_h),
-            ("b", options.activation),
-            ("i", options.dilation_w),
-            ("i", options.dilation_h),
-        ]
-        if operator.opcode == "DEPTHWISE_CONV_2D":
-            values.insert(3, ("i", options.depth_multiplier))
-        scalars = dict(enumerate(values))
-    elif isinstance(options, PoolOptions):
-        values = [
-            ("b", int(not options.same_padding)),
-            ("i", options.stride_w),
-            ("i", options.stride_h),
-            ("i", options.filter_w),
-            ("i", options.filter_h),
-            ("b", options.activation),
-        ]
-        scalars = dict(enumerate(values))
-    elif isinstance(options, FullyConnectedOptions):
-        scalars = {
-            0: ("b", options.activation),
-            2: ("B", options.keep_num_dims),
-            3: ("B", options.asymmetric_quantize_inputs),
-        }
-    elif isinstance(options, SoftmaxOptions):
-        scalars = {0: ("f", options.beta)}
-    elif isinstance(options, AddOptions):
-        scalars = {0: ("b", options.activation)}
-    else:
-        assert isinstance(options, ReshapeOptions)
-        scalars = {}
-        children = {0: integers(options.new_shape) if options.new_shape else None}
-    return TableNode(scalars=scalars, children=children)
 
 
 def _signature(graph: Graph) -> TableNode:

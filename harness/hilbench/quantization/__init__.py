@@ -6,6 +6,7 @@ TensorFlow Lite's quantization specification and gemmlowp's fixed-point design n
 to the ``tflite-micro`` interpreter, byte for byte.
 """
 
+from hilbench.quantization import lookup
 from hilbench.quantization.fixed_point import (
     multiply_by_quantized_multiplier,
     multiply_by_reduced_multiplier,
@@ -16,6 +17,7 @@ from hilbench.quantization.fixed_point import (
 from hilbench.quantization.float8 import MAX_FLOAT8, from_float8, to_float8
 from hilbench.quantization.int4 import pack_int4, unpack_int4
 from hilbench.quantization.parameters import (
+    FLT_MAX,
     Activation,
     activation_range_float,
     activation_range_int,
@@ -26,11 +28,13 @@ from hilbench.quantization.parameters import (
 from hilbench.quantization.softmax import softmax_int8
 
 __all__ = [
+    "FLT_MAX",
     "MAX_FLOAT8",
     "Activation",
     "activation_range_float",
     "activation_range_int",
     "from_float8",
+    "lookup",
     "multiply_by_quantized_multiplier",
     "multiply_by_reduced_multiplier",
     "pack_int4",

@@ -31,15 +31,15 @@ _RECIPROCAL_START = 1515870810
 _RECIPROCAL_SLOPE = -1010580540
 
 
-def exp_on_negative_values(raw: ArrayLike) -> Int64:
-    """``exp(x)`` in Q0 of ``x <= 0`` in Q5."""
+def exp_on_negative_values(raw: ArrayLike, integer_bits: int = DIFF_INTEGER_BITS) -> Int64:
+    """``exp(x)`` in Q0 of ``x <= 0`` with 4 or 5 integer bits."""
     x = np.asarray(raw, dtype=np.int64)
-    fraction_bits = 31 - DIFF_INTEGER_BITS
+    fraction_bits = 31 - integer_bits
     quarter = 1 << (fraction_bits - 2)
     low = (x & (quarter - 1)) - quarter
-    result = _exp_below_quarter(saturating_left_shift(low, DIFF_INTEGER_BITS))
+    result = _exp_below_quarter(saturating_left_shift(low, integer_bits))
     remainder = low - x
-    for bit, factor in enumerate(_EXP_OF_BIT, start=fraction_bits - 2):
+    for bit, factor in enumerate(_EXP_OF_BIT[: integer_bits + 2], start=fraction_bits - 2):
         result = np.where(remainder & (1 << bit), mul(result, factor), result)
     return np.where(x == 0, INT32_MAX, result)
 
@@ -56,12 +56,17 @@ def _exp_below_quarter(raw: Int64) -> Int64:
 
 def reciprocal_of_one_plus(raw: ArrayLike) -> Int64:
     """``1 / (1 + x)`` in Q0 of ``0 <= x < 1`` in Q0."""
+    return saturating_left_shift(newton_reciprocal(raw), 1)
+
+
+def newton_reciprocal(raw: ArrayLike) -> Int64:
+    """``2 / (1 + x)`` in Q2 of ``0 <= x < 1`` in Q0."""
     half_denominator = (np.asarray(raw, dtype=np.int64) + INT32_MAX + 1) >> 1
     x = _RECIPROCAL_START + mul(half_denominator, _RECIPROCAL_SLOPE)
     for _ in range(3):
         error = (1 << 29) - mul(half_denominator, x)
         x = x + saturating_left_shift(mul(x, error), 2)
-    return saturating_left_shift(x, 1)
+    return x
 
 
 def softmax_int8(q: ArrayLike, multiplier: int, left_shift: int, diff_min: int) -> Int64:

@@ -1,4 +1,4 @@
-"""The generated pages of docs/: exit codes, metrics, boards, protocol.
+"""The generated pages of docs/: exit codes, metrics, boards, operators, protocol.
 
 Run as ``python -m hilbench.reports.docs`` to write them; a test proves them fresh.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 from hilbench.boards.catalogue import read_catalogue
 from hilbench.errors import EXIT_CODES
+from hilbench.models.lowering import OPERATORS
 from hilbench.reports.terminal import UNTESTED
 from hilbench.resources import CLONE, PACKAGE, data_path
 from hilbench.units import REGISTRY
@@ -23,6 +24,7 @@ def generated_pages() -> dict[str, str]:
         "exit-codes.md": _exit_codes(),
         "metrics.md": _metrics(),
         "boards.md": _boards(),
+        "operators.md": _operators(),
         "protocol.md": _protocol(),
     }
     return {name: "\n".join(lines) + "\n" for name, lines in pages.items()}
@@ -31,6 +33,18 @@ def generated_pages() -> dict[str, str]:
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     rule = "|".join("---" for _ in header)
     return [f"| {' | '.join(header)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def _operators() -> list[str]:
+    rows = [(f"`{name}`", ", ".join(known.dtypes)) for name, known in OPERATORS.items()]
+    return [
+        "# Operators",
+        "",
+        "Generated from `models/lowering.py`: the operators of TensorFlow Lite that the engine",
+        "runs, and the types of their outputs. Anything else is refused before a board is touched.",
+        "",
+        *_table(("operator", "types"), rows),
+    ]
 
 
 def _exit_codes() -> list[str]:

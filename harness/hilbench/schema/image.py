@@ -13,7 +13,7 @@ from hilbench.errors import SchemaError
 Bytes = bytes
 
 VERSION = 3
-SCHEMA_HASH = 0x0B645375
+SCHEMA_HASH = 0xA65A05B1
 MAGIC = 1296646728
 NO_TENSOR = 65535
 ALIGNMENT = 16
@@ -72,7 +72,7 @@ class Kernel(IntEnum):
 
 
 class Opcode(IntEnum):
-    """Operators.  The inputs' slots are given; absent ones hold no_tensor."""
+    """Operators.  The inputs' slots are given; absent ones hold no_tensor.  One operator of the model may become several: all but its last have the flag continues.  A layer, for profiles and checksums, is an operator of the model, and its output that of the last: a SPLIT's last output, the state that ASSIGN_VARIABLE writes."""
 
     CONV_2D = 1
     DEPTHWISE_CONV_2D = 2
@@ -96,6 +96,16 @@ class Opcode(IntEnum):
     LSTM = 20
     SVDF = 21
     EXPAND = 22
+
+
+class Function(IntEnum):
+    """Functions of operator unary."""
+
+    CLAMP = 1
+    LOGISTIC = 2
+    TANH = 3
+    HARD_SWISH = 4
+    LEAKY_RELU = 5
 
 
 @dataclass(frozen=True)
@@ -420,4 +430,224 @@ class Add:
             act_max=values[11],
             act_min_f=values[12],
             act_max_f=values[13],
+        )
+
+
+@dataclass(frozen=True)
+class Mul:
+    """Parameters of mul."""
+
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<iiiiiiiff")
+
+    input1_offset: int
+    input2_offset: int
+    output_offset: int
+    multiplier: int
+    shift: int
+    act_min: int
+    act_max: int
+    act_min_f: float
+    act_max_f: float
+
+    def pack(self) -> Bytes:
+        """Bytes on the wire; raises SchemaError when a value does not fit its field."""
+        try:
+            head = self.STRUCT.pack(self.input1_offset, self.input2_offset, self.output_offset, self.multiplier, self.shift, self.act_min, self.act_max, self.act_min_f, self.act_max_f)
+        except (struct.error, UnicodeEncodeError) as error:
+            raise SchemaError(f"mul: {error}") from error
+        return head
+
+    @classmethod
+    def unpack(cls, payload: Bytes) -> Mul:
+        """Read the wire; raises SchemaError when the length is wrong."""
+        if len(payload) != cls.STRUCT.size:
+            raise SchemaError(f"mul: {len(payload)} bytes, expected {cls.STRUCT.size}")
+        values = cls.STRUCT.unpack_from(payload)
+        return cls(
+            input1_offset=values[0],
+            input2_offset=values[1],
+            output_offset=values[2],
+            multiplier=values[3],
+            shift=values[4],
+            act_min=values[5],
+            act_max=values[6],
+            act_min_f=values[7],
+            act_max_f=values[8],
+        )
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Parameters of mean.  Integers: (sum - count x zero point) x multiplier x 2^(shift - 31) + output_offset; the multiplier holds 1 / count."""
+
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<Iiiii")
+
+    axes: int
+    input_offset: int
+    output_offset: int
+    multiplier: int
+    shift: int
+
+    def pack(self) -> Bytes:
+        """Bytes on the wire; raises SchemaError when a value does not fit its field."""
+        try:
+            head = self.STRUCT.pack(self.axes, self.input_offset, self.output_offset, self.multiplier, self.shift)
+        except (struct.error, UnicodeEncodeError) as error:
+            raise SchemaError(f"mean: {error}") from error
+        return head
+
+    @classmethod
+    def unpack(cls, payload: Bytes) -> Mean:
+        """Read the wire; raises SchemaError when the length is wrong."""
+        if len(payload) != cls.STRUCT.size:
+            raise SchemaError(f"mean: {len(payload)} bytes, expected {cls.STRUCT.size}")
+        values = cls.STRUCT.unpack_from(payload)
+        return cls(
+            axes=values[0],
+            input_offset=values[1],
+            output_offset=values[2],
+            multiplier=values[3],
+            shift=values[4],
+        )
+
+
+@dataclass(frozen=True)
+class Move:
+    """Parameters of move: element (i, j, k, l) of the box, i < dims[0] ..., is read at in_offset + i x in_strides[0] + ... and written likewise; counted in elements, dims[3] is innermost."""
+
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<4I4i4iII")
+
+    dims: tuple[int, int, int, int]
+    in_strides: tuple[int, int, int, int]
+    out_strides: tuple[int, int, int, int]
+    in_offset: int
+    out_offset: int
+
+    def pack(self) -> Bytes:
+        """Bytes on the wire; raises SchemaError when a value does not fit its field."""
+        try:
+            head = self.STRUCT.pack(*self.dims, *self.in_strides, *self.out_strides, self.in_offset, self.out_offset)
+        except (struct.error, UnicodeEncodeError) as error:
+            raise SchemaError(f"move: {error}") from error
+        return head
+
+    @classmethod
+    def unpack(cls, payload: Bytes) -> Move:
+        """Read the wire; raises SchemaError when the length is wrong."""
+        if len(payload) != cls.STRUCT.size:
+            raise SchemaError(f"move: {len(payload)} bytes, expected {cls.STRUCT.size}")
+        values = cls.STRUCT.unpack_from(payload)
+        return cls(
+            dims=tuple(values[0 : 4]),
+            in_strides=tuple(values[4 : 8]),
+            out_strides=tuple(values[8 : 12]),
+            in_offset=values[12],
+            out_offset=values[13],
+        )
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Parameters of fill."""
+
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<I")
+
+    value: int
+
+    def pack(self) -> Bytes:
+        """Bytes on the wire; raises SchemaError when a value does not fit its field."""
+        try:
+            head = self.STRUCT.pack(self.value)
+        except (struct.error, UnicodeEncodeError) as error:
+            raise SchemaError(f"fill: {error}") from error
+        return head
+
+    @classmethod
+    def unpack(cls, payload: Bytes) -> Fill:
+        """Read the wire; raises SchemaError when the length is wrong."""
+        if len(payload) != cls.STRUCT.size:
+            raise SchemaError(f"fill: {len(payload)} bytes, expected {cls.STRUCT.size}")
+        values = cls.STRUCT.unpack_from(payload)
+        return cls(
+            value=values[0],
+        )
+
+
+@dataclass(frozen=True)
+class Unary:
+    """Parameters of unary."""
+
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<Iiiiiiifff")
+
+    function: int
+    multiplier: int
+    shift: int
+    alpha_multiplier: int
+    alpha_shift: int
+    act_min: int
+    act_max: int
+    alpha: float
+    act_min_f: float
+    act_max_f: float
+
+    def pack(self) -> Bytes:
+        """Bytes on the wire; raises SchemaError when a value does not fit its field."""
+        try:
+            head = self.STRUCT.pack(self.function, self.multiplier, self.shift, self.alpha_multiplier, self.alpha_shift, self.act_min, self.act_max, self.alpha, self.act_min_f, self.act_max_f)
+        except (struct.error, UnicodeEncodeError) as error:
+            raise SchemaError(f"unary: {error}") from error
+        return head
+
+    @classmethod
+    def unpack(cls, payload: Bytes) -> Unary:
+        """Read the wire; raises SchemaError when the length is wrong."""
+        if len(payload) != cls.STRUCT.size:
+            raise SchemaError(f"unary: {len(payload)} bytes, expected {cls.STRUCT.size}")
+        values = cls.STRUCT.unpack_from(payload)
+        return cls(
+            function=values[0],
+            multiplier=values[1],
+            shift=values[2],
+            alpha_multiplier=values[3],
+            alpha_shift=values[4],
+            act_min=values[5],
+            act_max=values[6],
+            alpha=values[7],
+            act_min_f=values[8],
+            act_max_f=values[9],
+        )
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """Parameters of quantize and dequantize.  Integers: (q + input_offset) x multiplier x 2^(shift - 31) + output_offset; from float: x / scale, rounded half away from zero, + output_offset; to float: (q + input_offset) x scale.  Clamped to the output's type."""
+
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<iiiif")
+
+    input_offset: int
+    output_offset: int
+    multiplier: int
+    shift: int
+    scale: float
+
+    def pack(self) -> Bytes:
+        """Bytes on the wire; raises SchemaError when a value does not fit its field."""
+        try:
+            head = self.STRUCT.pack(self.input_offset, self.output_offset, self.multiplier, self.shift, self.scale)
+        except (struct.error, UnicodeEncodeError) as error:
+            raise SchemaError(f"quantize: {error}") from error
+        return head
+
+    @classmethod
+    def unpack(cls, payload: Bytes) -> Quantize:
+        """Read the wire; raises SchemaError when the length is wrong."""
+        if len(payload) != cls.STRUCT.size:
+            raise SchemaError(f"quantize: {len(payload)} bytes, expected {cls.STRUCT.size}")
+        values = cls.STRUCT.unpack_from(payload)
+        return cls(
+            input_offset=values[0],
+            output_offset=values[1],
+            multiplier=values[2],
+            shift=values[3],
+            scale=values[4],
         )

@@ -1136,7 +1136,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Tensor:
-    """Part of an operator's output, as it is when the operator ends; its bytes follow, at most 256."""
+    """Part of a layer's output, as it is when the layer ends; its bytes follow, at most 256."""
 
     STRUCT: ClassVar[struct.Struct] = struct.Struct("<IHHI")
 

@@ -1,4 +1,4 @@
-/* Runs an image through the engine and keeps every operator's output, for ctypes. */
+/* Runs an image through the engine and keeps every layer's output, for ctypes. */
 #include <string.h>
 
 #include "hb_engine.h"
@@ -10,7 +10,8 @@ struct shim_log {
     uint32_t used;
 };
 
-static bool keep(void *context, uint32_t op) {
+static bool keep(void *context, uint32_t layer, uint32_t op) {
+    (void)layer;
     struct shim_log *log = context;
     const struct hb_span span = hb_engine_op_output(log->engine, op);
     if (span.bytes > log->room - log->used) return false;
@@ -19,7 +20,7 @@ static bool keep(void *context, uint32_t op) {
     return true;
 }
 
-/* Status of hb_engine_init, or -1 when the outputs did not fit; `layers` gets all operators'
+/* Status of hb_engine_init, or -1 when the outputs did not fit; `layers` gets all layers'
  * outputs one after the other, `*layers_bytes` their size (in: the room). */
 int shim_run(const uint8_t *image, uint32_t image_bytes, uint8_t *arena, uint32_t arena_bytes,
              const uint8_t *vector, uint8_t *layers, uint32_t *layers_bytes, uint32_t *detail) {
@@ -27,6 +28,7 @@ int shim_run(const uint8_t *image, uint32_t image_bytes, uint8_t *arena, uint32_
     const enum hb_engine_status status =
         hb_engine_init(&engine, image, image_bytes, arena, arena_bytes, detail);
     if (status != HB_ENGINE_OK) return (int)status;
+    hb_engine_reset(&engine);
     for (uint32_t i = 0; i < engine.header.input_count; i++) {
         const struct hb_span span = hb_engine_input(&engine, i);
         memcpy(span.data, vector, span.bytes);

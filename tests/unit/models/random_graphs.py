@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from random_operators import EVERY_OPERATOR, OPERATORS
 
 from hilbench.models.graph import (
-    AddOptions,
     ConvOptions,
     FullyConnectedOptions,
     Graph,
@@ -22,20 +23,30 @@ from hilbench.models.graph import (
 )
 from hilbench.quantization import Activation
 
-SPATIAL = ("CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D", "ADD", "RESHAPE")
-FLAT = ("FULLY_CONNECTED", "SOFTMAX", "ADD", "RESHAPE")
+WINDOWS = ("CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D")
+FLAT = ("FULLY_CONNECTED", "SOFTMAX")
+ALL_OPERATORS = {*WINDOWS, *FLAT, "RESHAPE", *EVERY_OPERATOR}
 
 
 def random_graph(
-    seed: int, dtype: str = "int8", operators: int = 5, bias_share: float = 0.8
+    seed: int,
+    dtype: str = "int8",
+    operators: int = 5,
+    bias_share: float = 0.8,
+    variety: float = 0.6,
 ) -> Graph:
-    """A valid network; every operator's output is an output of the graph."""
-    builder = _Builder(np.random.default_rng(seed), dtype, bias_share)
+    """A valid network; every output of an operator is an output of the graph.
+
+    ``variety`` is the share of operators that are not convolutions, pools, sums and the like.
+    """
+    builder = Builder(np.random.default_rng(seed), dtype, bias_share, variety)
     rng = builder.rng
     height, width, depth = (int(v) for v in rng.integers(1, [10, 10, 8]))
     builder.feed((1, height, width, depth))
     for _ in range(int(rng.integers(1, operators + 1))):
         builder.grow()
+    if not builder.operators:
+        builder.reshape("RESHAPE")
     return builder.graph()
 
 
@@ -63,18 +74,23 @@ def as_vectors(feeds: list[NDArray[Any]]) -> NDArray[np.uint8]:
 
 
 @dataclass
-class _Builder:
+class Builder:
     rng: np.random.Generator
     dtype: str
     bias_share: float
+    variety: float
     tensors: list[Tensor] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     current: int = 0
 
     def graph(self) -> Graph:
-        outputs = tuple(op.outputs[0] for op in self.operators)
+        outputs = tuple(self.computed())
         return Graph(tuple(self.tensors), tuple(self.operators), tuple(self.inputs), outputs)
+
+    def computed(self) -> list[int]:
+        """Every operator's outputs."""
+        return [i for op in self.operators for i in op.outputs]
 
     def feed(self, shape: tuple[int, ...]) -> int:
         self.inputs.append(self.activation(shape))
@@ -82,8 +98,10 @@ class _Builder:
 
     def grow(self) -> None:
         shape = self.tensors[self.current].shape
-        choices = SPATIAL if len(shape) == 4 else FLAT
-        opcode = str(self.rng.choice(choices))
+        is_image = len(shape) == 4 and shape[0] == 1
+        opcode = str(self.rng.choice((*(WINDOWS if is_image else FLAT), "ADD", "RESHAPE")))
+        if self.rng.random() < self.variety:
+            opcode = str(self.rng.choice(list(OPERATORS)))
         if opcode == "SOFTMAX" and (shape[-1] > 511 or 0 < self.scale < 1e-5):
             opcode = "RESHAPE"  # too wide for the oracle's shift, or too fine to be rescaled
         {
@@ -94,7 +112,7 @@ class _Builder:
             "FULLY_CONNECTED": self.dense,
             "SOFTMAX": self.softmax,
             "RESHAPE": self.reshape,
-            "ADD": self.add,
+            **{name: partial(append, self) for name, append in OPERATORS.items()},
         }[opcode](opcode)
 
     # ------------------------------------------------------------ tensors
@@ -260,27 +278,3 @@ class _Builder:
             asked = np.array([rows, -1], np.int32)
             inputs = (self.current, self.append(Tensor("shape", (2,), "int32", data=asked)))
         self.emit(opcode, inputs, output, ReshapeOptions(shape))
-
-    def add(self, opcode: str) -> None:
-        tensor = self.tensors[self.current]
-        computed = [*self.inputs, *(op.outputs[0] for op in self.operators)]
-        others = [i for i in computed if self.tensors[i].shape == tensor.shape]
-        kind = self.rng.random()
-        if kind < 0.2:
-            other = self.feed(tensor.shape)
-        elif kind < 0.4:
-            other = self.activation(tensor.shape)
-            if self.dtype == "int8":
-                data: NDArray[Any] = self.rng.integers(-128, 128, tensor.shape).astype(np.int8)
-            else:
-                data = self.rng.normal(0, 1, tensor.shape).astype(np.float32)
-            self.tensors[other] = replace(self.tensors[other], data=data)
-        else:
-            other = int(self.rng.choice(others))
-        output = self.activation(tensor.shape)
-        if self.dtype == "int8":
-            largest = max(tensor.scale, self.tensors[other].scale)
-            scale = float(np.float32(largest * 10.0 ** self.rng.uniform(-1, 1)))
-            self.tensors[output] = replace(self.tensors[output], scales=(scale,))
-        pair = (self.current, other) if self.rng.random() < 0.5 else (other, self.current)
-        self.emit(opcode, pair, output, AddOptions(self.fused()))

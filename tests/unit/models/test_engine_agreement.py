@@ -21,6 +21,7 @@ from hilbench.errors import ModelError
 from hilbench.models import Graph, writer
 from hilbench.models.graph import Operator, SoftmaxOptions, Tensor
 from hilbench.models.image_reader import read_image
+from hilbench.models.lowering import layers, lower
 
 GUARD = 0xA5
 GUARD_BYTES = 64
@@ -33,11 +34,15 @@ class Engine:
         self._run = ctypes.CDLL(str(path)).shim_run
 
     def layers(
-        self, graph: Graph, vector: NDArray[np.uint8], isa: tuple[str, ...] = ()
+        self,
+        graph: Graph,
+        vector: NDArray[np.uint8],
+        isa: tuple[str, ...] = (),
+        coding: str = "",
     ) -> list[bytes]:
-        """Output bytes of every operator; the arena is exactly as large as planned."""
-        image = models.pack(graph, isa=isa)
-        sizes = [graph.tensors[op.outputs[0]].bytes for op in graph.operators]
+        """Output bytes of every layer; the arena is exactly as large as planned."""
+        image = models.pack(graph, isa=isa, coding=coding)
+        sizes = [graph.tensors[layer.output].bytes for layer in layers(lower(graph))]
         return self.run(image.data, image.arena_bytes, sizes, vector)
 
     def run(
@@ -95,9 +100,10 @@ def assert_agrees(engine: Engine, graph: Graph, vectors: NDArray[np.uint8]) -> N
     for number, vector in enumerate(vectors):
         for isa in ((), ("dsp",), ("thumb1",)):
             theirs = engine.layers(graph, vector, isa)
-            for operator, output in zip(graph.operators, theirs, strict=True):
-                expected = ours[operator.outputs[0]][number]
-                assert output == expected.tobytes(), f"{operator.opcode}, vector {number}, {isa}"
+            for layer, output in zip(layers(lower(graph)), theirs, strict=True):
+                expected = ours[layer.output][number]
+                name = graph.operators[layer.index].opcode
+                assert output == expected.tobytes(), f"{name}, vector {number}, {isa}"
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float32"])

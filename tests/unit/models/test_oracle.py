@@ -7,23 +7,24 @@ from dataclasses import replace
 import numpy as np
 import oracle
 import pytest
-from random_graphs import as_vectors, random_graph, random_inputs
+from random_graphs import ALL_OPERATORS, as_vectors, random_graph, random_inputs
 from tests.conftest import require_module, require_shared
 
 from hilbench import models, workloads
-from hilbench.models import Graph, writer
+from hilbench.models import Graph, Operator, writer
 
-#: Float layers equal LiteRT's reference kernels byte for byte, but for the softmax (another
-#: exponential): measured 1.2e-7 over 600 random networks, one unit in the last place of 1.0.
-#: Layers behind a softmax inherit it: measured 2.4e-7 of their largest value.
-SOFTMAX_TOLERANCE = 2.4e-7
-BEHIND_SOFTMAX_TOLERANCE = 2e-6
+#: Float layers equal LiteRT's reference kernels byte for byte, but for the functions whose
+#: exponential is another: measured 1.2e-7 over 1,000 random networks, one unit in the last place of
+#: 1.0.  Layers behind one inherit it: measured 2.4e-7 of their largest value.
+FUNCTIONS = ("SOFTMAX", "LOGISTIC", "TANH")
+FUNCTION_TOLERANCE = 2.4e-7
+BEHIND_FUNCTION_TOLERANCE = 2e-6
 
 
 def exposed(graph: Graph) -> bytes:
     """The model with every operator's output as an output, in order."""
     return writer.write(
-        replace(graph, output_indices=tuple(op.outputs[0] for op in graph.operators))
+        replace(graph, output_indices=tuple(i for op in graph.operators for i in op.outputs))
     )
 
 
@@ -33,9 +34,14 @@ def assert_layers_equal(content: bytes, feeds: oracle.Arrays) -> None:
     ours = models.run_tensors(graph, as_vectors(feeds))
     for vector, outputs in enumerate(oracle.tflm_outputs(content, feeds, len(graph.outputs))):
         for operator, index, theirs in zip(
-            graph.operators, graph.output_indices, outputs, strict=True
+            writers(graph), graph.output_indices, outputs, strict=True
         ):
             np.testing.assert_array_equal(ours[index][vector], theirs, err_msg=operator.opcode)
+
+
+def writers(graph: Graph) -> list[Operator]:
+    """The operator of every output."""
+    return [op for op in graph.operators for _ in op.outputs]
 
 
 def digits_graph(scheme: str) -> Graph:
@@ -74,7 +80,7 @@ def test_random_int8_networks_equal_tflm(block: int) -> None:
         graph = random_graph(seed)
         seen |= {operator.opcode for operator in graph.operators}
         assert_layers_equal(writer.write(graph), random_inputs(graph, seed, count=3))
-    assert len(seen) == 8
+    assert seen == ALL_OPERATORS
 
 
 @pytest.mark.slow
@@ -95,21 +101,24 @@ def test_random_float_networks_agree_with_litert(block: int) -> None:
 
 
 def assert_floats_agree(content: bytes, feeds: oracle.Arrays) -> None:
-    """Every layer is equal, or within the stated tolerance from the first softmax on."""
+    """Every layer is equal, or within the stated tolerance from the first function on."""
     graph = models.loads(content)
     ours = models.run_tensors(graph, as_vectors(feeds))
     for vector, outputs in enumerate(oracle.litert_outputs(content, feeds)):
         tolerance = 0.0
         for operator, index, theirs in zip(
-            graph.operators, graph.output_indices, outputs, strict=True
+            writers(graph), graph.output_indices, outputs, strict=True
         ):
-            if operator.opcode == "SOFTMAX":
-                tolerance = BEHIND_SOFTMAX_TOLERANCE if tolerance else SOFTMAX_TOLERANCE
-            elif tolerance:
-                tolerance = BEHIND_SOFTMAX_TOLERANCE
-            scale = max(1.0, float(np.abs(theirs).max()))
-            difference = float(np.abs(ours[index][vector] - theirs).max()) / scale
-            assert difference <= tolerance, f"{operator.opcode}: {difference}"
+            if tolerance:
+                tolerance = BEHIND_FUNCTION_TOLERANCE
+            elif operator.opcode in FUNCTIONS:
+                tolerance = FUNCTION_TOLERANCE
+            result = ours[index][vector].astype(np.float64)
+            difference = float(np.abs(result - theirs).max())
+            if theirs.dtype != np.float32 and tolerance and difference == 1:
+                break  # rounded the other way; what follows differs by a whole step
+            scale = max(1.0, float(np.abs(theirs.astype(np.float64)).max()))
+            assert difference / scale <= tolerance, f"{operator.opcode}: {difference}"
 
 
 def test_digits_f32_agrees_with_litert_in_every_layer() -> None:

@@ -12,7 +12,8 @@ from hilbench import models, workloads
 from hilbench.models import Graph
 from hilbench.models.graph import AddOptions, Operator, ReshapeOptions, Tensor
 from hilbench.models.lowering import Step, lower
-from hilbench.models.plan import Plan, align, plan
+from hilbench.models.plan import IN_PLACE, Plan, align, plan
+from hilbench.schema.image import Opcode
 
 
 def planned(graph: Graph) -> tuple[Plan, tuple[Step, ...]]:
@@ -24,7 +25,7 @@ def lives(graph: Graph, steps: tuple[Step, ...]) -> dict[int, tuple[int, int]]:
     """First and last operator at which each tensor must keep its value."""
     spans = dict.fromkeys(graph.input_indices, (0, 0))
     for i, step in enumerate(steps):
-        spans[step.output] = (i, i)
+        spans[step.output] = (spans.get(step.output, (i, i))[0], i)
         for index in step.inputs:
             if index in spans:
                 spans[index] = (spans[index][0], i)
@@ -34,10 +35,10 @@ def lives(graph: Graph, steps: tuple[Step, ...]) -> dict[int, tuple[int, int]]:
 
 
 def may_share(graph: Graph, steps: tuple[Step, ...], a: int, b: int) -> bool:
-    """Tensors that hold the same bytes, or a sum that replaces an operand that dies there."""
+    """Tensors that hold the same bytes, or an element-wise result over an operand that dies."""
     root = {i: i for i in range(len(graph.tensors))}
     for step in steps:
-        if step.opcode.name in ("RESHAPE", "ADD"):
+        if step.opcode == Opcode.RESHAPE or step.opcode in IN_PLACE:
             for index in step.inputs:
                 if index in (a, b) or root[index] in (root[a], root[b]):
                     root[step.output] = root[index]

@@ -19,10 +19,13 @@ from hilbench.models.graph import (
     AddOptions,
     ConvOptions,
     FullyConnectedOptions,
+    NoOptions,
     PoolOptions,
     ReshapeOptions,
     SoftmaxOptions,
+    StridedSliceOptions,
 )
+from hilbench.models.tflite_options import CODES, OPERATORS
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
@@ -103,6 +106,11 @@ def test_the_unspoilt_graph_is_fine() -> None:
 
 HALF = np.ones((3, 3, 3, 1), np.int8)
 
+
+def indices(values: list[int]) -> Tensor:
+    return Tensor("i", (len(values),), "int32", data=np.array(values, np.int32))
+
+
 UNSUPPORTED = {
     "float16": (conv_graph(x=Tensor("x", (1, 4, 4, 2), "float16")), "'x' is float16"),
     "int16 activations": (conv_graph(x=int8("x", (1, 4, 4, 2), dtype="int16")), "'x' is int16"),
@@ -127,14 +135,18 @@ UNSUPPORTED = {
         unary("SOFTMAX", int8("x", (1, 1, 1, 1, 4)), int8("y", (1, 1, 1, 1, 4)), SoftmaxOptions()),
         "5 dimensions",
     ),
-    "broadcast": (
+    "ellipsis": (
         Graph(
-            (int8("x", (1, 4)), int8("z", (1, 1)), int8("y", (1, 4))),
-            (Operator("ADD", (0, 1), (2,), AddOptions()),),
-            (0, 1),
-            (2,),
+            (int8("x", (2, 4)), *(indices(v) for v in ([0, 0], [2, 4], [1, 1])), int8("y", (2, 4))),
+            (Operator("STRIDED_SLICE", (0, 1, 2, 3), (4,), StridedSliceOptions(ellipsis_mask=1)),),
+            (0,),
+            (4,),
         ),
-        "broadcast of",
+        "an ellipsis",
+    ),
+    "type of a quantization": (
+        unary("QUANTIZE", int8("x", (1, 4)), Tensor("y", (1, 4), "int64"), NoOptions()),
+        "'y' is int64",
     ),
     "long sums": (
         Graph(
@@ -288,13 +300,14 @@ def test_a_graph_out_of_order_is_refused(case: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "name", "hint"),
-    [(14, "LOGISTIC", "CONV_2D"), (114, "QUANTIZE", "int8 inputs"), (99, "SQUARED", "ADD")],
+    [(42, "DIV", "CONV_2D"), (126, "BATCH_MATMUL", "LOGISTIC"), (99, "SQUARED", "ADD")],
 )
 def test_an_unknown_operator_is_named(
     code: int, name: str, hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = unary("SOFTMAX", int8("x", (1, 4)), int8("y", (1, 4)), SoftmaxOptions())
-    monkeypatch.setitem(writer._CODES, "SOFTMAX", (code, 9))
+    monkeypatch.setattr(writer, "CODES", {"SOFTMAX": code})
+    monkeypatch.setattr(writer, "OPERATORS", {code: OPERATORS[25]})
     with pytest.raises(UnsupportedOp, match=f"operator 0 is {name}") as caught:
         reload(graph)
     assert hint in (caught.value.hint or "")
@@ -306,7 +319,7 @@ def test_either_field_of_an_operator_code_counts(
 ) -> None:
     def one_field(name: str, quantized: bool) -> TableNode:
         del quantized
-        return TableNode(scalars={slot: ("b" if slot == 0 else "i", writer._CODES[name][0])})
+        return TableNode(scalars={slot: ("b" if slot == 0 else "i", CODES[name])})
 
     monkeypatch.setattr(writer, "_operator_code", one_field)
     assert reload(conv_graph()).operators[0].opcode == "CONV_2D"

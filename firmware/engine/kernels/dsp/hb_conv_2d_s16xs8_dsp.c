@@ -21,12 +21,13 @@ static inline int32_t smlad(uint32_t x, uint32_t y, int32_t acc) {
 #endif
 }
 
-/* The rounding of hb_requantize_64(), its multiplier and shift worked out by the packer. */
+/* The rounding of hb_requantize_64(), its multiplier and shift (1 to 46) worked out by the packer;
+ * others are cut to what is defined. */
 static int16_t finish(const struct hb_conv_args *args, int32_t acc, const int32_t *scale) {
-    const uint32_t shift = (uint32_t)scale[1];
-    const int64_t rounded = (int64_t)acc * scale[0] + (INT64_C(1) << (shift - 1u));
-    return (int16_t)hb_clamp((int32_t)(uint32_t)(uint64_t)(rounded >> shift), args->params.act_min,
-                             args->params.act_max);
+    const uint32_t half = ((uint32_t)scale[1] - 1u) & 63u;
+    const uint64_t sum = (uint64_t)((int64_t)acc * scale[0]) + (UINT64_C(1) << half);
+    const int32_t value = (int32_t)(uint32_t)(uint64_t)(((int64_t)sum >> half) >> 1);
+    return (int16_t)hb_clamp(value, args->params.act_min, args->params.act_max);
 }
 
 /* All channels of `count` patches, 1 or 2. */

@@ -1,0 +1,126 @@
+"""Small networks over the operators that need no weights: one kind each, several operators long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hilbench.models.graph import (
+    AddOptions,
+    ConcatenationOptions,
+    Graph,
+    LeakyReluOptions,
+    MeanOptions,
+    NoOptions,
+    Operator,
+    Options,
+    ResizeOptions,
+    SplitOptions,
+    StridedSliceOptions,
+    Tensor,
+)
+from hilbench.quantization import Activation
+
+SHAPE = (1, 4, 3, 2)
+
+
+@dataclass
+class Chain:
+    """Operators that each read the tensor before."""
+
+    dtype: str
+    tensors: list[Tensor] = field(default_factory=list)
+    operators: list[Operator] = field(default_factory=list)
+    current: int = 0
+
+    def __post_init__(self) -> None:
+        self.tensor(SHAPE)
+
+    def tensor(self, shape: tuple[int, ...], dtype: str | None = None, **more: Any) -> int:
+        kind = dtype or self.dtype
+        quantized = kind in ("int8", "uint8", "int16")
+        more = {"scales": (0.05,), "zero_points": (0 if kind == "int16" else 3,), **more}
+        more = more if quantized else {k: v for k, v in more.items() if k == "data"}
+        self.tensors.append(Tensor(f"t{len(self.tensors)}", shape, kind, **more))
+        return len(self.tensors) - 1
+
+    def constant(self, values: Any, dtype: str = "int32") -> int:
+        data = np.array(values, dtype)
+        return self.tensor(data.shape, dtype, data=data)
+
+    def add(
+        self,
+        opcode: str,
+        shape: tuple[int, ...],
+        options: Options | None = None,
+        before: tuple[int, ...] = (),
+        after: tuple[int, ...] = (),
+        dtype: str | None = None,
+        **more: Any,
+    ) -> int:
+        """One operator: ``before``, the current tensor and ``after`` are its inputs."""
+        output = self.tensor(shape, dtype, **more)
+        inputs = (*before, self.current, *after)
+        self.operators.append(Operator(opcode, inputs, (output,), options or NoOptions()))
+        self.current = output
+        return output
+
+    def graph(self, *outputs: int) -> Graph:
+        last = outputs or (self.current,)
+        return Graph(tuple(self.tensors), tuple(self.operators), (0,), last)
+
+
+def arithmetic(dtype: str) -> Graph:
+    """Sums, differences and products: equal shapes, rows, scalars; functions; a mean."""
+    c = Chain(dtype)
+    data = np.arange(2).reshape(1, 1, 1, 2)
+    for opcode, shape in (("MUL", (1, 1, 1, 2)), ("SUB", (1, 4, 1, 2)), ("ADD", (1,))):
+        other = c.constant(np.resize(data, shape), dtype)
+        c.add(opcode, SHAPE, AddOptions(Activation.RELU), after=(other,))
+    c.add("SUB", SHAPE, AddOptions(), after=(0,))
+    c.add("MUL", SHAPE, AddOptions(), after=(0,))
+    c.add("LEAKY_RELU", SHAPE, LeakyReluOptions(0.25))
+    if dtype == "float32":
+        for opcode in ("LOGISTIC", "TANH", "HARD_SWISH", "RELU6"):
+            c.add(opcode, SHAPE)
+    axes = c.constant([1, 2])
+    c.add("MEAN", (1, 1, 1, 2), MeanOptions(True), after=(axes,))
+    return c.graph()
+
+
+def types(dtype: str) -> Graph:
+    """From a quantization to another, to float32, and back."""
+    c = Chain(dtype)
+    if dtype == "int8":
+        c.add("QUANTIZE", SHAPE, scales=(0.1,))
+        c.add("DEQUANTIZE", SHAPE, dtype="float32")
+    c.add("QUANTIZE", SHAPE, dtype="int8")
+    c.add("QUANTIZE", SHAPE, dtype="uint8")
+    c.add("DEQUANTIZE", SHAPE, dtype="float32")
+    return c.graph()
+
+
+def movement(dtype: str) -> Graph:
+    """Padding, transposition, cutting, joining, resizing."""
+    c = Chain(dtype)
+    c.add("PAD", (1, 6, 3, 3), after=(c.constant([[0, 0], [1, 1], [0, 0], [0, 1]]),))
+    c.add("TRANSPOSE", (1, 3, 6, 3), after=(c.constant([0, 3, 1, 2]),))
+    indices = tuple(c.constant(v) for v in ([0, 2, 0, 0], [1, 0, 6, 3], [1, -1, 2, 1]))
+    c.add("STRIDED_SLICE", (1, 2, 3, 3), StridedSliceOptions(), after=indices)
+    first = c.current
+    parts = tuple(c.tensor((1, 2, 1, 3)) for _ in range(3))
+    axis = c.constant([2])
+    c.operators.append(Operator("SPLIT", (axis, first), parts, SplitOptions(3)))
+    c.current = parts[0]
+    c.add("CONCATENATION", (1, 2, 5, 3), ConcatenationOptions(2), (parts[2],), (first,))
+    size = c.constant([3, 7])
+    c.add("RESIZE_NEAREST_NEIGHBOR", (1, 3, 7, 3), ResizeOptions(), after=(size,))
+    return c.graph()
+
+
+def graphs() -> dict[str, Graph]:
+    """Every network, by name."""
+    makers = {"arithmetic": arithmetic, "types": types, "movement": movement}
+    return {f"{n} {d}": make(d) for n, make in makers.items() for d in ("int8", "float32")}
