@@ -131,8 +131,8 @@ static bool overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) 
 }
 
 /* Whether the output may lie where input `slot` lies: reshape, and operators that read one element
- * of each input for one of the output, on exactly the same bytes;
- * packed convolutions from the same byte on, when their own validation agrees. */
+ * of each input for one of the output, on exactly the same bytes; packed convolutions from the same
+ * byte on, when their own validation agrees. */
 static bool may_share(const struct hb_image_op *op, uint32_t slot,
                       const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
     if (in->offset != out->offset) return false;

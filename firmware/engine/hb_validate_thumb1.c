@@ -7,13 +7,14 @@
 #include "kernels/dsp/hb_dsp.h"
 #include "kernels/thumb1/hb_thumb1.h"
 
-/* Words int32[blocks, words] in slot `slot`, nothing after them. */
+/* Constants int32[blocks, words] in slot `slot`, nothing after them. */
 static bool is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
                       uint32_t blocks, uint32_t words) {
     struct hb_image_tensor stream;
     return hb_get_input(engine, op, slot, &stream) && hb_slots_absent(op, slot + 1u) &&
-           stream.dtype == HB_DTYPE_INT32 && stream.dims[0] == 1u && stream.dims[1] == 1u &&
-           stream.dims[2] == blocks && stream.dims[3] == words;
+           stream.dtype == HB_DTYPE_INT32 &&
+           stream.dims[0] == 1u && stream.dims[1] == 1u && stream.dims[2] == blocks &&
+           stream.dims[3] == words;
 }
 
 static bool has_scratch(const struct hb_image_op *op, uint64_t bytes) {
