@@ -4,6 +4,7 @@
 #include "hb_checks.h"
 #include "hb_internal.h"
 #include "kernels/dsp/hb_dsp.h"
+#include "kernels/mve/hb_mve.h"
 #include "kernels/hb_kernels.h"
 
 static uint8_t *tensor_data(const struct hb_engine *engine, const struct hb_image_tensor *tensor) {
@@ -68,6 +69,16 @@ static void run_conv(const struct hb_engine *engine, const struct hb_image_op *o
     if (hb_is_thumb1(op)) {
         if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_thumb1(&args);
         else hb_depthwise_conv_2d_s8xs8_thumb1(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
+        if (in->dtype == HB_DTYPE_INT16) hb_conv_2d_s16xs8_mve(&args);
+        else if (is_s4) hb_conv_2d_s8xs4_mve(&args);
+        else if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_mve(&args);
+        else hb_depthwise_conv_2d_s8xs8_mve(&args);
         return;
     }
 #endif
@@ -151,6 +162,19 @@ static void run_fully_connected(const struct hb_engine *engine, const struct hb_
         return;
     }
 #endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
+        if (in->dtype == HB_DTYPE_INT8 && !is_s4) {
+            hb_fully_connected_s8xs8_mve(&args);
+            return;
+        }
+        const struct hb_conv_args conv = hb_pointwise_args_of(&args);
+        if (is_s4) hb_conv_2d_s8xs4_mve(&conv);
+        else hb_conv_2d_s16xs8_mve(&conv);
+        return;
+    }
+#endif
     if (in->dtype == HB_DTYPE_FLOAT32) hb_fully_connected_f32xf32_ref(&args);
     else hb_fully_connected_s8xs8_ref(&args);
 }
@@ -178,6 +202,13 @@ static void run_pool(const struct hb_engine *engine, const struct hb_image_op *o
 #ifdef HB_KERNELS_THUMB1
     if (hb_is_thumb1(op)) {
         hb_average_pool_2d_s8_thumb1(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        if (op->opcode == HB_OPCODE_AVERAGE_POOL_2D) hb_average_pool_2d_s8_mve(&args);
+        else hb_max_pool_2d_s8_mve(&args);
         return;
     }
 #endif
@@ -225,6 +256,14 @@ static void run_add(const struct hb_engine *engine, const struct hb_image_op *op
 #ifdef HB_KERNELS_THUMB1
     if (hb_is_thumb1(op)) {
         hb_add_s8_thumb1(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        args.tables = slot_data(engine, op, 2);
+        args.is_direct = hb_tensor_at(engine, op->inputs[2]).dims[3] == HB_MVE_ADD_LINEAR_WORDS;
+        hb_add_s8_mve(&args);
         return;
     }
 #endif

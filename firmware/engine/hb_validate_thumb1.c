@@ -10,16 +10,7 @@
 /* Constants int32[blocks, words] in slot `slot`, nothing after them. */
 static bool is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
                       uint32_t blocks, uint32_t words) {
-    struct hb_image_tensor stream;
-    return hb_get_input(engine, op, slot, &stream) && hb_slots_absent(op, slot + 1u) &&
-           stream.dtype == HB_DTYPE_INT32 &&
-           stream.dims[0] == 1u && stream.dims[1] == 1u && stream.dims[2] == blocks &&
-           stream.dims[3] == words;
-}
-
-static bool has_scratch(const struct hb_image_op *op, uint64_t bytes) {
-    const uint64_t blocks = (bytes + HB_IMAGE_ALIGNMENT - 1u) / HB_IMAGE_ALIGNMENT;
-    return op->scratch_bytes == blocks * HB_IMAGE_ALIGNMENT;
+    return hb_is_stream(engine, op, slot, HB_DTYPE_INT32, blocks, words);
 }
 
 static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
@@ -40,13 +31,13 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
         return in.dims[3] == channels &&
                (!shared || hb_depthwise_conv_2d_s8xs8_thumb1_in_place(&args)) &&
                is_stream(engine, op, 1, channels, HB_THUMB1_FIXED_WORDS + words) &&
-               has_scratch(op, hb_depthwise_conv_2d_s8xs8_thumb1_scratch_bytes(&args));
+               hb_has_scratch(op, hb_depthwise_conv_2d_s8xs8_thumb1_scratch_bytes(&args));
     }
     if ((uint64_t)p.filter_h * p.filter_w * in.dims[3] > HB_MAX_DOT_TERMS) return false;
     const uint32_t words = hb_conv_2d_s8xs8_thumb1_depth(&args) / 4u;
     return (!shared || hb_conv_2d_s8xs8_thumb1_in_place(&args)) &&
            is_stream(engine, op, 1, channels, HB_THUMB1_FIXED_WORDS + words) &&
-           has_scratch(op, hb_conv_2d_s8xs8_thumb1_scratch_bytes(&args));
+           hb_has_scratch(op, hb_conv_2d_s8xs8_thumb1_scratch_bytes(&args));
 }
 
 static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from hilbench.errors import ImageTooLarge
-from hilbench.models import cost, dsp, rows, thumb1
+from hilbench.models import cost, dsp, mve, rows, thumb1
 from hilbench.models.coding import Coded, code_tensors
+from hilbench.models.dsp import Packed
 from hilbench.models.graph import Graph, is_weighted
 from hilbench.models.image_writer import ImageWriter, weights_tensor
 from hilbench.models.lowering import Step, layers, lower
@@ -15,8 +16,9 @@ from hilbench.models.plan import Buffer, Place, align, plan
 from hilbench.schema import image
 
 #: Kernels by the instruction set that they need, best first: each takes what it can.
-PackStep = Callable[[Graph, Step], dsp.Packed | None]
+PackStep = Callable[[Graph, Step], Packed | None]
 PACKERS: dict[str, tuple[image.Kernel, PackStep]] = {
+    "mve": (image.Kernel.MVE, mve.pack_step),
     "dsp": (image.Kernel.DSP, dsp.pack_step),
     "thumb1": (image.Kernel.THUMB1, thumb1.pack_step),
     "rv32im": (image.Kernel.RV32, thumb1.pack_step),
@@ -108,12 +110,9 @@ def pack(
     steps = lower(graph)
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
     packers = [] if reference_kernels else [PACKERS[name] for name in PACKERS if name in isa]
-    packed: list[dsp.Packed | None] = []
-    kernels = []
-    for step in steps:
-        kernel, found = _pack_step(graph, step, packers)
-        packed.append(found)
-        kernels.append(canonical if kernel is None else kernel)
+    choices = [_choose(graph, step, packers) for step in steps]
+    kernels = [canonical if kernel is None else kernel for kernel, _ in choices]
+    packed = [p for _, p in choices]
     scratch = [
         p.scratch_bytes if p is not None else _scratch_bytes(graph, step)
         for step, p in zip(steps, packed, strict=True)
@@ -157,9 +156,9 @@ def pack(
     )
 
 
-def _pack_step(
+def _choose(
     graph: Graph, step: Step, packers: Iterable[tuple[image.Kernel, PackStep]]
-) -> tuple[image.Kernel | None, dsp.Packed | None]:
+) -> tuple[image.Kernel | None, Packed | None]:
     """The first kernel that takes a step; none: it stays canonical."""
     for kernel, pack_step in packers:
         packed = pack_step(graph, step)

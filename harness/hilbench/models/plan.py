@@ -159,7 +159,8 @@ def _blocks(graph: Graph, steps: tuple[Step, ...], in_place: Sequence[bool]) -> 
         for index in step.inputs:
             if index != -1 and graph.tensors[index].data is None:
                 last_use[index] = i
-    last_use.update(dict.fromkeys(graph.output_indices, len(steps) - 1))
+    # Outputs outlive the last operator: it must not take their place.
+    last_use.update(dict.fromkeys(graph.output_indices, len(steps)))
     # The inputs are all loaded before the first operator.
     block_of = {
         index: _Block(align(graph.tensors[index].bytes), 0, last_use[index], [index])
