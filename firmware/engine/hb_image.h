@@ -37,7 +37,7 @@ enum hb_storage {
 
 /* Bits of op.flags. */
 enum hb_op_flag {
-    HB_OP_FLAG_INIT = 1, /* Executed when the state is reset, not in an inference; such operators come first. */
+    HB_OP_FLAG_INIT = 1, /* Executed when the state is reset, not in an inference; such operators come first, and write state.  The agent resets before every vector, in every mode: order, repetition and retransmission change no result. */
     HB_OP_FLAG_CONTINUES = 2, /* The next operator belongs to the same operator of the model: no layer ends here. */
     HB_OP_FLAG_DYNAMIC_SYMMETRIC = 4, /* Float data, int8 weights: rows of the data are quantized to int8 on the fly, zero point 0. */
     HB_OP_FLAG_DYNAMIC_ASYMMETRIC = 8, /* As dynamic_symmetric, with a zero point per row. */

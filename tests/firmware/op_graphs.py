@@ -9,6 +9,7 @@ import numpy as np
 
 from hilbench.models.graph import (
     AddOptions,
+    CallOnceOptions,
     ConcatenationOptions,
     Graph,
     LeakyReluOptions,
@@ -20,6 +21,7 @@ from hilbench.models.graph import (
     SplitOptions,
     StridedSliceOptions,
     Tensor,
+    VariableOptions,
 )
 from hilbench.quantization import Activation
 
@@ -120,7 +122,32 @@ def movement(dtype: str) -> Graph:
     return c.graph()
 
 
+def streaming(dtype: str) -> Graph:
+    """A variable that is joined with the input, of which the newest part is kept."""
+    c = Chain(dtype)
+    more = {} if dtype == "float32" else {"scales": (0.05,), "zero_points": (3,)}
+    initial = np.arange(12).reshape(1, 2, 3, 2).astype(dtype)
+    state = len(c.tensors)
+    c.tensors.append(
+        Tensor("state", initial.shape, dtype, **more, is_variable=True, initial=initial)
+    )
+    c.operators += [
+        Operator("CALL_ONCE", (), (), CallOnceOptions(1)),
+        Operator("VAR_HANDLE", (), (state,), VariableOptions("", "state")),
+    ]
+    read = c.tensor(initial.shape)
+    c.operators.append(Operator("READ_VARIABLE", (state,), (read,), NoOptions()))
+    c.add("CONCATENATION", (1, 6, 3, 2), ConcatenationOptions(1), before=(read,))
+    joined = c.current
+    indices = tuple(c.constant(v) for v in ([0, 4, 0, 0], [1, 6, 3, 2], [1, 1, 1, 1]))
+    c.add("STRIDED_SLICE", initial.shape, StridedSliceOptions(), after=indices)
+    c.operators.append(Operator("ASSIGN_VARIABLE", (state, c.current), (), NoOptions()))
+    c.current = joined
+    c.add("MEAN", (1, 1, 3, 2), MeanOptions(True), after=(c.constant([1]),))
+    return c.graph()
+
+
 def graphs() -> dict[str, Graph]:
     """Every network, by name."""
-    makers = {"arithmetic": arithmetic, "types": types, "movement": movement}
-    return {f"{n} {d}": make(d) for n, make in makers.items() for d in ("int8", "float32")}
+    makers = (arithmetic, types, movement, streaming)
+    return {f"{make.__name__} {d}": make(d) for make in makers for d in ("int8", "float32")}

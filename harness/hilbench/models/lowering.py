@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from hilbench.errors import ModelError, UnsupportedOp
 from hilbench.models import lower_elementwise as elementwise
 from hilbench.models import lower_movement as movement
+from hilbench.models import lower_state as state
 from hilbench.models.checks import check_constants, check_data_type, check_order
 from hilbench.models.graph import Graph
 from hilbench.models.lower_mean import lower_mean
+from hilbench.models.lower_state import initial_steps
 from hilbench.models.lower_unweighted import lower_pool, lower_softmax
 from hilbench.models.lower_weighted import lower_conv, lower_depthwise, lower_fully_connected
 from hilbench.models.operator_view import OperatorView, Step
@@ -45,7 +47,7 @@ def lower(graph: Graph) -> tuple[Step, ...]:
     """
     check_order(graph)
     check_constants(graph)
-    steps: list[Step] = []
+    steps: list[Step] = list(initial_steps(graph))
     for index, operator in enumerate(graph.operators):
         view = OperatorView(graph, index, operator)
         try:
@@ -65,7 +67,7 @@ def _lower(view: OperatorView) -> Step | tuple[Step, ...]:
     known = OPERATORS.get(view.operator.opcode)
     if known is None:
         raise UnsupportedOp(f"{view.label}: the engine lacks it")
-    if view.outputs:
+    if view.outputs and view.operator.opcode != "VAR_HANDLE":
         view.supports(*known.dtypes)
     return known.lower(view)
 
@@ -90,7 +92,9 @@ _pool = Lowering(lower_pool, _BYTES_AND_FLOATS)
 #: TensorFlow Lite's name -> how it is lowered.
 OPERATORS = {
     "ADD": _sum,
+    "ASSIGN_VARIABLE": Lowering(state.lower_assign, _ALL),
     "AVERAGE_POOL_2D": _pool,
+    "CALL_ONCE": Lowering(state.lower_nothing, ()),
     "CONCATENATION": Lowering(movement.lower_concatenation, _ALL),
     "CONV_2D": Lowering(lower_conv, _ALL),
     "DEPTHWISE_CONV_2D": Lowering(lower_depthwise, _ALL),
@@ -106,6 +110,7 @@ OPERATORS = {
     "PAD": Lowering(movement.lower_pad, _ALL),
     "PADV2": Lowering(movement.lower_pad, _ALL),
     "QUANTIZE": Lowering(elementwise.lower_quantize, ("int8", "uint8")),
+    "READ_VARIABLE": Lowering(state.lower_read, _ALL),
     "RELU": _function,
     "RELU6": _function,
     "RELU_N1_TO_1": _function,
@@ -120,4 +125,5 @@ OPERATORS = {
     "SUB": _sum,
     "TANH": _function,
     "TRANSPOSE": Lowering(movement.lower_transpose, _ALL),
+    "VAR_HANDLE": Lowering(state.lower_nothing, ()),
 }

@@ -328,11 +328,16 @@ def _store(body: bytearray, at: int, block: bytes) -> None:
     body[at : at + len(block)] = block
 
 
+def _storage(tensor: Tensor) -> image.Storage:
+    if tensor.data is not None:
+        return image.Storage.CONSTANT
+    return image.Storage.STATE if tensor.is_variable else image.Storage.ARENA
+
+
 def _tensor_record(tensor: Tensor, offset: int) -> bytes:
     dims = (1,) * (image.MAX_RANK - len(tensor.shape)) + tensor.shape
-    constant = tensor.data is not None
     return image.Tensor(
-        storage=image.Storage.CONSTANT if constant else image.Storage.ARENA,
+        storage=_storage(tensor),
         dtype=image.Dtype[tensor.dtype.upper()],
         rank=len(tensor.shape),
         reserved=0,

@@ -89,8 +89,9 @@ class Builder:
         return Graph(tuple(self.tensors), tuple(self.operators), tuple(self.inputs), outputs)
 
     def computed(self) -> list[int]:
-        """Every operator's outputs."""
-        return [i for op in self.operators for i in op.outputs]
+        """Every operator's outputs, but handles of variables."""
+        outputs = [i for op in self.operators for i in op.outputs]
+        return [i for i in outputs if not self.tensors[i].is_variable]
 
     def feed(self, shape: tuple[int, ...]) -> int:
         self.inputs.append(self.activation(shape))

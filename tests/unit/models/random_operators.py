@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hilbench.models.graph import (
     AddOptions,
+    CallOnceOptions,
     ConcatenationOptions,
     LeakyReluOptions,
     MeanOptions,
@@ -25,6 +26,7 @@ from hilbench.models.graph import (
     SqueezeOptions,
     StridedSliceOptions,
     Tensor,
+    VariableOptions,
 )
 
 if TYPE_CHECKING:
@@ -294,6 +296,36 @@ def resize(b: Builder, opcode: str) -> None:
     b.emit(opcode, (b.current, integers(b, sizes)), output, options)
 
 
+def variable(b: Builder, opcode: str) -> None:
+    """A variable that is read and assigned, before, between and after what looks at it."""
+    if not b.operators or b.operators[0].opcode != "CALL_ONCE":
+        b.operators.insert(0, Operator("CALL_ONCE", (), (), CallOnceOptions(1)))
+    shape = shape_of(b)
+    number = len(b.tensors)
+    handle = b.activation(shape, like=b.current)
+    initial = random_data(b, shape)
+    if b.rng.random() < 0.5:
+        initial[...] = initial.flat[0]
+    b.tensors[handle] = replace(
+        b.tensors[handle], name=f"v{number}", is_variable=True, initial=initial
+    )
+    b.operators.append(Operator("VAR_HANDLE", (), (handle,), VariableOptions("", f"v{number}")))
+    value = b.current
+    b.emit(opcode, (handle,), b.activation(shape, like=value), NoOptions())
+    seen = b.current
+    if b.rng.random() < 0.3:  # a view that outlives the assignment
+        b.reshape("RESHAPE")
+    kind = b.rng.random()
+    if kind < 0.4:
+        b.operators.append(Operator("ASSIGN_VARIABLE", (handle, value), (), NoOptions()))
+    joined = b.activation(shape)
+    quantized(b, joined, max(b.scale, 1e-6) * 2)
+    b.emit("ADD", (seen, value), joined, AddOptions())
+    if kind >= 0.4:
+        held = value if kind < 0.8 else seen
+        b.operators.append(Operator("ASSIGN_VARIABLE", (handle, held), (), NoOptions()))
+
+
 OPERATORS: dict[str, Callable[[Builder, str], None]] = {
     **dict.fromkeys(("ADD", "SUB", "MUL"), binary),
     **dict.fromkeys(("LOGISTIC", "TANH", "RELU", "RELU6", "HARD_SWISH", "LEAKY_RELU"), function),
@@ -310,6 +342,7 @@ OPERATORS: dict[str, Callable[[Builder, str], None]] = {
     "SQUEEZE": squeeze,
     "EXPAND_DIMS": expand_dims,
     "RESIZE_NEAREST_NEIGHBOR": resize,
+    "READ_VARIABLE": variable,
 }
 #: Whatever random networks of a type contain.
-EVERY_OPERATOR = {*OPERATORS, "DEQUANTIZE"}
+EVERY_OPERATOR = {*OPERATORS, "DEQUANTIZE", "CALL_ONCE", "VAR_HANDLE", "ASSIGN_VARIABLE"}
