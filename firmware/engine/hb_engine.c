@@ -56,7 +56,10 @@ static void run_conv(const struct hb_engine *engine, const struct hb_image_op *o
     const bool is_float = in->dtype == HB_DTYPE_FLOAT32;
 #ifdef HB_KERNELS_DSP
     if (op->variant == HB_KERNEL_DSP) {
-        if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_dsp(&args);
+        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
+        if (in->dtype == HB_DTYPE_INT16) hb_conv_2d_s16xs8_dsp(&args);
+        else if (is_s4) hb_conv_2d_s8xs4_dsp(&args);
+        else if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_dsp(&args);
         else hb_depthwise_conv_2d_s8xs8_dsp(&args);
         return;
     }
@@ -94,6 +97,30 @@ struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine
     };
 }
 
+/* Rows as the pixels of a 1 x 1 convolution. */
+struct hb_conv_args hb_pointwise_args_of(const struct hb_fully_connected_args *args) {
+    struct hb_conv_args conv = {
+        .input = args->input,
+        .weights = args->weights,
+        .output = args->output,
+        .scratch = args->scratch,
+        .batches = 1,
+        .in_h = 1,
+        .in_w = args->batches,
+        .in_c = args->in_c,
+        .out_h = 1,
+        .out_w = args->batches,
+        .out_c = args->out_c,
+        .filter_h = 1,
+        .filter_w = 1,
+        .params = args->params,
+    };
+    conv.params.stride_h = conv.params.stride_w = 1;
+    conv.params.dilation_h = conv.params.dilation_w = 1;
+    conv.params.pad_top = conv.params.pad_left = 0;
+    return conv;
+}
+
 static void run_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op,
                                 const struct hb_image_tensor *in) {
     if (hb_is_by_rows(engine, op)) {
@@ -103,7 +130,11 @@ static void run_fully_connected(const struct hb_engine *engine, const struct hb_
     const struct hb_fully_connected_args args = hb_fully_connected_args_of(engine, op);
 #ifdef HB_KERNELS_DSP
     if (op->variant == HB_KERNEL_DSP) {
-        hb_fully_connected_s8xs8_dsp(&args);
+        const struct hb_conv_args conv = hb_pointwise_args_of(&args);
+        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
+        if (in->dtype == HB_DTYPE_INT16) hb_conv_2d_s16xs8_dsp(&conv);
+        else if (is_s4) hb_fully_connected_s8xs4_dsp(&args);
+        else hb_fully_connected_s8xs8_dsp(&args);
         return;
     }
 #endif

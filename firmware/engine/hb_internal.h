@@ -39,8 +39,14 @@ struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct
 struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine *engine,
                                                           const struct hb_image_op *op);
 
+struct hb_conv_args hb_pointwise_args_of(const struct hb_fully_connected_args *args);
+
 /* A dot product of this many int8 x int8 terms (|x + offset| <= 255, |w| <= 128) fits int32. */
 #define HB_MAX_DOT_TERMS 65536u
+
+/* A Huffman-coded tensor: u32 size of the coded bytes, then those; its table of code lengths. */
+#define HB_CODED_HEAD_BYTES 4u
+#define HB_CODE_TABLE_BYTES 128u
 
 /* No tensor in the slots from `first_slot` on. */
 bool hb_slots_absent(const struct hb_image_op *op, uint32_t first_slot);

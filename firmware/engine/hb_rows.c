@@ -127,7 +127,6 @@ void hb_run_by_rows(const struct hb_engine *engine, const struct hb_image_op *op
 
 static bool are_weights(const struct hb_image_op *op, const struct hb_image_tensor *in,
                         const struct hb_image_tensor *weights) {
-    if (weights->storage != HB_STORAGE_CONSTANT) return false;
     const bool small = weights->dtype == HB_DTYPE_INT8 || weights->dtype == HB_DTYPE_INT4;
     const uint32_t dynamic = op->flags & DYNAMIC_FLAGS;
     switch (in->dtype) {

@@ -40,6 +40,20 @@ static void run_resize(const struct hb_engine *engine, const struct hb_image_op 
     hb_resize_nearest_ref(&args);
 }
 
+static void run_expand(const struct hb_engine *engine, const struct hb_image_op *op,
+                       const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
+    const struct hb_image_tensor table = hb_tensor_at(engine, op->inputs[1]);
+    const uint8_t *blob = engine->image + in->offset;
+    const struct hb_expand_args args = {
+        .coded = blob + HB_CODED_HEAD_BYTES,
+        .coded_bytes = hb_get_u32(blob),
+        .table = hb_tensor_data(engine, &table),
+        .output = hb_tensor_data(engine, out),
+        .bytes = out->bytes,
+    };
+    hb_expand_ref(&args);
+}
+
 bool hb_run_movement(const struct hb_engine *engine, const struct hb_image_op *op,
                      const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
     switch (op->opcode) {
@@ -48,6 +62,7 @@ bool hb_run_movement(const struct hb_engine *engine, const struct hb_image_op *o
         hb_fill_ref(hb_tensor_data(engine, out), hb_elements(out), hb_element_bytes(out->dtype),
                     hb_fill_params(engine, op).value);
         return true;
+    case HB_OPCODE_EXPAND: run_expand(engine, op, in, out); return true;
     case HB_OPCODE_RESIZE_NEAREST: run_resize(engine, op, in, out); return true;
     default: return false;
     }

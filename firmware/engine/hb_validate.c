@@ -80,6 +80,12 @@ static bool check_tables(struct hb_engine *engine) {
            check_table(engine, h->io_offset, 2u * io_count);
 }
 
+static bool check_coded(const struct hb_engine *engine, uint32_t offset) {
+    const uint32_t end = engine->header.image_bytes;
+    return in_range(offset, HB_CODED_HEAD_BYTES, engine->data_start, end) &&
+           in_range(offset + HB_CODED_HEAD_BYTES, hb_get_u32(engine->image + offset), offset, end);
+}
+
 static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
     const struct hb_image_tensor t = hb_tensor_at(engine, index);
     if (t.rank < 1u || t.rank > HB_IMAGE_MAX_RANK || t.reserved != 0u) return false;
@@ -97,6 +103,7 @@ static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
     case HB_STORAGE_STATE: return in_range(t.offset, bytes, 0, engine->header.arena_bytes);
     case HB_STORAGE_CONSTANT:
         return in_range(t.offset, bytes, engine->data_start, engine->header.image_bytes);
+    case HB_STORAGE_HUFFMAN: return check_coded(engine, t.offset);
     default: return false;
     }
 }
@@ -113,6 +120,10 @@ static bool check_io(const struct hb_engine *engine, uint32_t first, uint32_t co
     }
     *total = (uint32_t)bytes;
     return bytes <= UINT32_MAX;
+}
+
+static bool is_in_arena(const struct hb_image_tensor *tensor) {
+    return tensor->storage == HB_STORAGE_ARENA || tensor->storage == HB_STORAGE_STATE;
 }
 
 static bool overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) {
@@ -144,7 +155,7 @@ static bool may_share(const struct hb_image_op *op, uint32_t slot,
 /* Writing the output must not destroy what the operator still reads. */
 static bool check_places(const struct hb_engine *engine, const struct hb_image_op *op) {
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
-    if (out.storage == HB_STORAGE_CONSTANT) return false;
+    if (!is_in_arena(&out)) return false;
     if (op->scratch_bytes > 0u &&
         overlap(op->scratch_offset, op->scratch_bytes, out.offset, out.bytes)) {
         return false;
@@ -152,7 +163,7 @@ static bool check_places(const struct hb_engine *engine, const struct hb_image_o
     for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
         if (op->inputs[i] == HB_IMAGE_NO_TENSOR) continue;
         const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[i]);
-        if (in.storage == HB_STORAGE_CONSTANT) continue;
+        if (!is_in_arena(&in)) continue;
         if (op->scratch_bytes > 0u &&
             overlap(op->scratch_offset, op->scratch_bytes, in.offset, in.bytes)) {
             return false;
@@ -169,7 +180,13 @@ static bool check_op_bounds(const struct hb_engine *engine, const struct hb_imag
     const struct hb_image_header *h = &engine->header;
     if (op->output >= h->tensor_count) return false;
     for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
-        if (op->inputs[i] != HB_IMAGE_NO_TENSOR && op->inputs[i] >= h->tensor_count) return false;
+        if (op->inputs[i] == HB_IMAGE_NO_TENSOR) continue;
+        if (op->inputs[i] >= h->tensor_count) return false;
+        /* Coded bytes are fewer than the tensor's: only expand knows. */
+        if (hb_tensor_at(engine, op->inputs[i]).storage == HB_STORAGE_HUFFMAN &&
+            op->opcode != HB_OPCODE_EXPAND) {
+            return false;
+        }
     }
     if (op->params_bytes == 0u) {
         if (op->params_offset != 0u) return false;

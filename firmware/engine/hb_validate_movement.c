@@ -66,10 +66,23 @@ static bool check_resize(const struct hb_engine *engine, const struct hb_image_o
            check_positions(engine, op, 2, out.dims[2], in.dims[2]);
 }
 
+static bool check_expand(const struct hb_engine *engine, const struct hb_image_op *op) {
+    struct hb_image_tensor in, table;
+    if (op->params_bytes != 0u || !hb_get_input(engine, op, 0, &in) ||
+        !hb_get_input(engine, op, 1, &table) || !hb_slots_absent(op, 2)) {
+        return false;
+    }
+    const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
+    return in.storage == HB_STORAGE_HUFFMAN && in.dtype == out.dtype && hb_same_shape(&in, &out) &&
+           table.storage == HB_STORAGE_CONSTANT && table.dtype == HB_DTYPE_UINT8 &&
+           hb_elements(&table) == HB_CODE_TABLE_BYTES;
+}
+
 bool hb_validate_movement(const struct hb_engine *engine, const struct hb_image_op *op) {
     switch (op->opcode) {
     case HB_OPCODE_MOVE: return check_move(engine, op);
     case HB_OPCODE_FILL: return check_fill(engine, op);
+    case HB_OPCODE_EXPAND: return check_expand(engine, op);
     case HB_OPCODE_RESIZE_NEAREST: return check_resize(engine, op);
     default: return false;
     }

@@ -87,8 +87,7 @@ bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op 
     const bool packed = op->variant == HB_KERNEL_DSP;
     if (!is_kernel_type(in->dtype) || out->dtype != in->dtype ||
         weights->dtype != (packed ? HB_DTYPE_INT32 : in->dtype) ||
-        (p->filter_h != 0u) != packed || (p->filter_w != 0u) != packed ||
-        weights->storage != HB_STORAGE_CONSTANT) {
+        (p->filter_h != 0u) != packed || (p->filter_w != 0u) != packed) {
         return false;
     }
     if (in->dtype == HB_DTYPE_INT8 &&

@@ -101,6 +101,15 @@ bool hb_depthwise_conv_2d_s8xs8_dsp_in_place(const struct hb_conv_args *args);
 void hb_fully_connected_s8xs8_dsp(const struct hb_fully_connected_args *args);
 uint32_t hb_fully_connected_s8xs8_dsp_depth(const struct hb_fully_connected_args *args);
 uint64_t hb_fully_connected_s8xs8_dsp_scratch_bytes(const struct hb_fully_connected_args *args);
+/* int4 weights: as int8 ones, never in place. */
+void hb_conv_2d_s8xs4_dsp(const struct hb_conv_args *args);
+uint64_t hb_conv_2d_s8xs4_dsp_scratch_bytes(const struct hb_conv_args *args);
+void hb_fully_connected_s8xs4_dsp(const struct hb_fully_connected_args *args);
+uint64_t hb_fully_connected_s8xs4_dsp_scratch_bytes(const struct hb_fully_connected_args *args);
+/* int16 data; fully connected layers too, as convolutions. */
+void hb_conv_2d_s16xs8_dsp(const struct hb_conv_args *args);
+uint32_t hb_conv_2d_s16xs8_dsp_depth(const struct hb_conv_args *args);
+uint64_t hb_conv_2d_s16xs8_dsp_scratch_bytes(const struct hb_conv_args *args);
 void hb_average_pool_2d_s8_dsp(const struct hb_pool_args *args);
 void hb_add_s8_dsp(const struct hb_add_args *args);
 #endif

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.models.dsp_add import add_tables
+from hilbench.models.dsp_schemes import p4_scratch_bytes, p4_stream, p16_scratch_bytes, p16_stream
 from hilbench.models.graph import Graph
 from hilbench.models.operator_view import Int32, Params, Step
 from hilbench.models.rows import is_by_rows
@@ -37,7 +38,7 @@ class Packed:
 
     Attributes
     ----------
-    stream : ndarray of int32, shape (blocks, words), or None
+    stream : ndarray of int32, shape (blocks, words), or of int8 (blocks, bytes), or None
         Replaces all other constants.
     params : record of the image
     scratch_bytes : int
@@ -48,7 +49,7 @@ class Packed:
         The output may begin where the first input does.
     """
 
-    stream: Int32 | None
+    stream: Int32 | NDArray[np.int8] | None
     params: Params
     scratch_bytes: int = 0
     data_inputs: int = 1
@@ -57,12 +58,15 @@ class Packed:
 
 def pack_step(graph: Graph, step: Step) -> Packed | None:
     """The operator packed for kernel ``dsp``, or None where it must stay canonical."""
-    if graph.tensors[step.output].dtype != "int8" or is_by_rows(graph, step):
+    dtype = graph.tensors[step.output].dtype
+    if dtype == "int16" and step.opcode in (image.Opcode.CONV_2D, image.Opcode.FULLY_CONNECTED):
+        return _pack_int16(graph, step)
+    if dtype != "int8":
         return None
     if step.opcode == image.Opcode.CONV_2D:
         return _pack_conv(graph, step)
     if step.opcode == image.Opcode.DEPTHWISE_CONV_2D:
-        return _pack_depthwise(graph, step)
+        return None if is_by_rows(graph, step) else _pack_depthwise(graph, step)
     if step.opcode == image.Opcode.FULLY_CONNECTED:
         return _pack_fully_connected(graph, step)
     if step.opcode == image.Opcode.AVERAGE_POOL_2D:
@@ -101,10 +105,15 @@ def _pack_conv(graph: Graph, step: Step) -> Packed | None:
         below: int = min(y * p.stride_h + height - p.pad_top, in_h)
         return int(below * in_w * depth - (y + 1) * out_w * channels)
 
+    params = image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width})
+    scratch_bytes = 6 * matrix.shape[1] + 4 * _words(PIXELS * channels) + ring
+    if is_by_rows(graph, step):
+        scratch_bytes += p4_scratch_bytes(channels, matrix.shape[1])
+        return Packed(p4_stream(stream, matrix), params, scratch_bytes)
     return Packed(
         stream,
-        image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width}),
-        scratch_bytes=6 * matrix.shape[1] + 4 * _words(PIXELS * channels) + ring,
+        params,
+        scratch_bytes,
         in_place=channels <= depth if pointwise else padded and min(lead(0), lead(out_h - 1)) >= 0,
     )
 
@@ -156,7 +165,30 @@ def _pack_fully_connected(graph: Graph, step: Step) -> Packed | None:
     if stream is None:
         return None
     params = image.Conv(**{**p.__dict__, "filter_h": 1, "filter_w": 1})
-    return Packed(stream, params, scratch_bytes=2 * matrix.shape[1])
+    scratch_bytes = 2 * matrix.shape[1]
+    if is_by_rows(graph, step):
+        scratch_bytes += p4_scratch_bytes(channels, matrix.shape[1])
+        return Packed(p4_stream(stream, matrix), params, scratch_bytes)
+    return Packed(stream, params, scratch_bytes)
+
+
+def _pack_int16(graph: Graph, step: Step) -> Packed | None:
+    p = step.params
+    assert isinstance(p, image.Conv)
+    weights = _weights(graph, step)
+    connected = step.opcode == image.Opcode.FULLY_CONNECTED
+    size = (1, 1) if connected else (weights.shape[1], weights.shape[2])
+    if graph.tensors[step.inputs[1]].dtype != "int8" or max(size) > MAX_FILTER:
+        return None
+    if (p.dilation_h, p.dilation_w) != (1, 1):
+        return None
+    matrix = weights.reshape(len(weights), -1)
+    matrix = np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % 4)))
+    stream = p16_stream(graph, step, matrix)
+    if stream is None:
+        return None
+    params = image.Conv(**{**p.__dict__, "filter_h": size[0], "filter_w": size[1]})
+    return Packed(stream, params, p16_scratch_bytes(p, size, weights.shape[-1], matrix.shape[1]))
 
 
 def _pack_pool(graph: Graph, step: Step) -> Packed | None:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ModelError
+from hilbench.models.image_writer import CRC_START
 from hilbench.models.operator_view import Params
-from hilbench.models.packer import CRC_START
 from hilbench.quantization import unpack_int4
 from hilbench.schema import image
 
@@ -46,6 +46,7 @@ _PARAMS: dict[int, type[Params] | None] = {
     image.Opcode.QUANTIZE: image.Quantize,
     image.Opcode.DEQUANTIZE: image.Quantize,
     image.Opcode.RESIZE_NEAREST: None,
+    image.Opcode.EXPAND: None,
 }
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hilbench.errors import ImageTooLarge
 from hilbench.models import cost, dsp, rows
-from hilbench.models.graph import Graph, Tensor, constant_bytes
+from hilbench.models.coding import Coded, code_tensors
+from hilbench.models.graph import Graph
+from hilbench.models.image_writer import ImageWriter, weights_tensor
 from hilbench.models.lowering import Step, layers, lower
-from hilbench.models.operator_view import Float32
-from hilbench.models.plan import align, plan
+from hilbench.models.plan import Buffer, align, plan
 from hilbench.schema import image
-
-#: The header's CRC covers everything from here on.
-CRC_START = 16
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,13 @@ class Image:
         return sum(op.macs for op in self.ops)
 
 
-def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = False) -> Image:
+def pack(
+    graph: Graph,
+    *,
+    isa: Collection[str] = (),
+    reference_kernels: bool = False,
+    coding: str = "",
+) -> Image:
     """Pack a graph.
 
     Parameters
@@ -78,6 +78,9 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
         laid out for them where that is exact; without any, the image runs on every board.
     reference_kernels : bool
         Ask the engine for its reference kernels instead of its best ones.
+    coding : str
+        Huffman-code the weights where that makes the image smaller: ``layer`` has the device
+        decode them before each use, ``once`` when the image is loaded; empty = don't.
 
     Raises
     ------
@@ -93,19 +96,29 @@ def pack(graph: Graph, *, isa: Collection[str] = (), reference_kernels: bool = F
         p.scratch_bytes if p is not None else _scratch_bytes(graph, step)
         for step, p in zip(steps, packed, strict=True)
     ]
-    layout = plan(
-        graph,
-        steps,
-        scratch,
-        [p is not None and p.in_place for p in packed],
-    )
-    writer = _Writer(graph)
-    ops = [
-        writer.operator(step, kernel, p, offset, align(size), flags)
-        for step, kernel, p, offset, size, flags in zip(
-            steps, kernels, packed, layout.scratch_offsets, scratch, _flags(steps), strict=True
-        )
+    pairs = list(zip(steps, packed, strict=True))
+    coded: list[Coded | None] = [None] * len(steps)
+    if coding:
+        coded = code_tensors([weights_tensor(graph, step, p) for step, p in pairs])
+    once = coding == "once"
+    buffers = [
+        Buffer(c.plain.bytes, 0 if once else i, len(steps) - 1 if once else i)
+        for i, c in enumerate(coded)
+        if c is not None
     ]
+    layout = plan(graph, steps, scratch, [p is not None and p.in_place for p in packed], buffers)
+    writer = ImageWriter(graph)
+    room = iter(layout.buffer_offsets)
+    before: list[tuple[image.Op, bytes]] = []
+    ops: list[tuple[image.Op, bytes]] = []
+    for i, (flags, (step, p)) in enumerate(zip(_flags(steps), pairs, strict=True)):
+        weights, code = None, coded[i]
+        if code is not None:
+            record, weights = writer.expand(code, next(room), once)
+            (before if once else ops).append((record, b""))
+        place = layout.scratch_offsets[i]
+        ops.append(writer.operator(step, kernels[i], p, place, align(scratch[i]), flags, weights))
+    ops = before + ops
     io = [writer.index(i) for i in (*graph.input_indices, *graph.output_indices)]
     content, crc = writer.assemble(ops, io, layout.offsets, layout.arena_bytes)
     return Image(
@@ -192,158 +205,5 @@ def _reports(
     return tuple(reports)
 
 
-class _Writer:
-    """Collects tensors, constants and parameters, then lays them out."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.tensors: list[tuple[Tensor, int]] = []  # tensor, its index in the graph or -1
-        self._number: dict[int, int] = {}
-
-    def index(self, graph_index: int) -> int:
-        """Image index of a tensor of the graph; -1 becomes no_tensor."""
-        if graph_index == -1:
-            return image.NO_TENSOR
-        if graph_index not in self._number:
-            self._number[graph_index] = len(self.tensors)
-            self.tensors.append((self.graph.tensors[graph_index], graph_index))
-        return self._number[graph_index]
-
-    def table(self, name: str, values: NDArray[np.generic] | None) -> int:
-        """Image index of a new constant; None becomes no_tensor."""
-        if values is None:
-            return image.NO_TENSOR
-        return self.constant(Tensor(name, values.shape, values.dtype.name, data=values))
-
-    def constant(self, tensor: Tensor) -> int:
-        """Image index of a new constant."""
-        self.tensors.append((tensor, -1))
-        return len(self.tensors) - 1
-
-    def operator(
-        self,
-        step: Step,
-        kernel: image.Kernel,
-        packed: dsp.Packed | None,
-        scratch_offset: int,
-        scratch_bytes: int,
-        flags: int,
-    ) -> tuple[image.Op, bytes]:
-        """Record (its params_offset still 0) and parameter bytes of a step."""
-        if packed is None:
-            slots = [self.index(i) for i in step.inputs]
-            if rows.is_by_rows(self.graph, step):
-                weights = rows.rows_tensor(step, self.graph.tensors[step.inputs[1]])
-                slots[1] = self.constant(weights)
-            if step.multiplier is not None:
-                slots.append(self.table("multiplier", step.multiplier))
-                slots.append(self.table("shift", step.shift))
-            if step.scales is not None:
-                slots.append(self.constant(_scales(step.scales)))
-            slots += [self.table("table", table) for table in step.tables]
-            record_of_params = step.params
-        else:
-            slots = [self.index(i) for i in step.inputs[: packed.data_inputs]]
-            if packed.stream is not None:
-                slots.append(self.table("stream", packed.stream))
-            record_of_params = packed.params
-        slots += [image.NO_TENSOR] * (image.OP_INPUTS - len(slots))
-        params = b"" if record_of_params is None else record_of_params.pack()
-        record = image.Op(
-            opcode=step.opcode,
-            variant=kernel,
-            inputs=(slots[0], slots[1], slots[2], slots[3], slots[4], slots[5]),
-            output=self.index(step.output),
-            flags=flags,
-            params_offset=0,
-            params_bytes=len(params),
-            scratch_offset=scratch_offset,
-            scratch_bytes=scratch_bytes,
-        )
-        return record, params
-
-    def assemble(
-        self,
-        ops: list[tuple[image.Op, bytes]],
-        io: list[int],
-        offsets: dict[int, int],
-        arena_bytes: int,
-    ) -> tuple[bytes, int]:
-        """The image and its CRC."""
-        tensors_at = align(image.Header.STRUCT.size)
-        ops_at = align(tensors_at + len(self.tensors) * image.Tensor.STRUCT.size)
-        io_at = align(ops_at + len(ops) * image.Op.STRUCT.size)
-        body = bytearray(align(io_at + 2 * len(io)))
-        body[io_at : io_at + 2 * len(io)] = np.array(io, "<u2").tobytes()
-        for number, (op, params) in enumerate(ops):
-            record = image.Op(**{**op.__dict__, "params_offset": _append(body, params)})
-            _store(body, ops_at + number * image.Op.STRUCT.size, record.pack())
-        for number, (tensor, graph_index) in enumerate(self.tensors):
-            if tensor.data is None:
-                record_bytes = _tensor_record(tensor, offsets[graph_index])
-            else:
-                record_bytes = _tensor_record(tensor, _append(body, constant_bytes(tensor)))
-            _store(body, tensors_at + number * image.Tensor.STRUCT.size, record_bytes)
-        digest = self.graph.digest[:32] or "0" * 32
-        header = image.Header(
-            magic=image.MAGIC,
-            version=image.VERSION,
-            header_bytes=image.Header.STRUCT.size,
-            image_bytes=len(body),
-            crc=0,
-            arena_bytes=arena_bytes,
-            tensors_offset=tensors_at,
-            ops_offset=ops_at,
-            io_offset=io_at,
-            tensor_count=len(self.tensors),
-            op_count=len(ops),
-            input_count=len(self.graph.input_indices),
-            output_count=len(self.graph.output_indices),
-            model_digest=bytes.fromhex(digest),
-        )
-        _store(body, 0, header.pack())
-        crc = zlib.crc32(bytes(body[CRC_START:]))
-        body[12:16] = crc.to_bytes(4, "little")
-        return bytes(body), crc
-
-
 def _scratch_bytes(graph: Graph, step: Step) -> int:
     return rows.scratch_bytes(graph, step) if rows.is_by_rows(graph, step) else 0
-
-
-def _scales(values: Float32) -> Tensor:
-    return Tensor("scales", values.shape, "float32", data=values)
-
-
-def _append(body: bytearray, block: bytes) -> int:
-    """Add an aligned block at the end; returns its offset, 0 for an empty one."""
-    if not block:
-        return 0
-    at = len(body)
-    body += block + bytes(align(len(block)) - len(block))
-    return at
-
-
-def _store(body: bytearray, at: int, block: bytes) -> None:
-    body[at : at + len(block)] = block
-
-
-def _storage(tensor: Tensor) -> image.Storage:
-    if tensor.data is not None:
-        return image.Storage.CONSTANT
-    return image.Storage.STATE if tensor.is_variable else image.Storage.ARENA
-
-
-def _tensor_record(tensor: Tensor, offset: int) -> bytes:
-    dims = (1,) * (image.MAX_RANK - len(tensor.shape)) + tensor.shape
-    return image.Tensor(
-        storage=_storage(tensor),
-        dtype=image.Dtype[tensor.dtype.upper()],
-        rank=len(tensor.shape),
-        reserved=0,
-        offset=offset,
-        bytes=tensor.bytes,
-        dims=(dims[0], dims[1], dims[2], dims[3]),
-        scale=tensor.scale,
-        zero_point=tensor.zero_point,
-    ).pack()

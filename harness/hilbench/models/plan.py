@@ -42,6 +42,8 @@ class Plan:
         Tensor index -> offset, for every tensor that is not a constant.
     scratch_offsets : tuple of int
         One per operator; 0 where it needs none.
+    buffer_offsets : tuple of int
+        One per buffer that was asked for.
     lower_bound_bytes : int
         No plan can be smaller: the most that lives at one time.
     """
@@ -50,6 +52,16 @@ class Plan:
     offsets: dict[int, int]
     scratch_offsets: tuple[int, ...]
     lower_bound_bytes: int
+    buffer_offsets: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory beside tensors and scratch, from operator ``first`` to ``last``, both included."""
+
+    size: int
+    first: int
+    last: int
 
 
 @dataclass(eq=False)
@@ -73,6 +85,7 @@ def plan(
     steps: tuple[Step, ...],
     scratch_bytes: Sequence[int],
     in_place: Sequence[bool] = (),
+    buffers: Sequence[Buffer] = (),
 ) -> Plan:
     """Plan the arena.
 
@@ -85,11 +98,14 @@ def plan(
         Scratch of each operator, bytes.
     in_place : sequence of bool
         Per operator: its kernel may write its output over its first input, which is no smaller.
+    buffers : sequence of Buffer
     """
     blocks = _blocks(graph, steps, in_place or [False] * len(steps))
     for index, size in enumerate(scratch_bytes):
         if size:
             blocks.append(_Block(align(size), index, index, scratch_of=index))
+    extra = [_Block(align(b.size), b.first, b.last) for b in buffers]
+    blocks += extra
     bound = max(sum(b.size for b in blocks if b.first <= i <= b.last) for i in range(len(steps)))
     arena, offsets = _best_placement(blocks, bound)
     scratch = [0] * len(steps)
@@ -98,7 +114,8 @@ def plan(
         if block.scratch_of >= 0:
             scratch[block.scratch_of] = offset
         places.update(dict.fromkeys(block.members, offset))
-    return Plan(arena, places, tuple(scratch), bound)
+    placed = dict(zip(map(id, blocks), offsets, strict=True))
+    return Plan(arena, places, tuple(scratch), bound, tuple(placed[id(b)] for b in extra))
 
 
 def align(size: int) -> int:

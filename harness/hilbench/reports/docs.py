@@ -40,8 +40,8 @@ def _operators() -> list[str]:
     return [
         "# Operators",
         "",
-        "Generated from `models/lowering.py`: TensorFlow Lite's operators that the engine runs,",
-        "and the types of their outputs. Anything else is refused before a board is touched.",
+        "Generated from `models/lowering.py`: the operators of TensorFlow Lite that the engine",
+        "runs, and the types of their outputs. Anything else is refused before a board is touched.",
         "",
         *_table(("operator", "types"), rows),
     ]

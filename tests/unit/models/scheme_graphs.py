@@ -35,13 +35,16 @@ INTEGER_SCHEMES = ("w8a8", "w4a8", "w8a16", "w4a16")
 FLOAT_SCHEMES = tuple(scheme for scheme in SCHEMES if scheme not in INTEGER_SCHEMES)
 
 
-def scheme_graph(seed: int, scheme: str, operators: int = 3, blocks: bool = False) -> Graph:
+def scheme_graph(
+    seed: int, scheme: str, operators: int = 3, blocks: bool = False, plain: bool = False
+) -> Graph:
     """A chain of convolutions, ended now and then by fully connected layers.
 
     Every operator's output is an output of the graph.  ``blocks``: fully connected layers only,
-    their weights quantized in blocks.
+    their weights quantized in blocks.  ``plain``: as packed kernels want them, as trained models
+    are: an even number of channels, no dilation, no clamp, accumulators that are scaled down.
     """
-    builder = _Builder(np.random.default_rng(seed), *SCHEMES[scheme], blocks=blocks)
+    builder = _Builder(np.random.default_rng(seed), *SCHEMES[scheme], blocks=blocks, plain=plain)
     rng = builder.rng
     shape = tuple(int(v) for v in rng.integers(1, [9, 9, 9]))
     builder.start((1, 24) if blocks else (1, *shape))
@@ -76,6 +79,7 @@ class _Builder:
     weights: str
     storage_only: bool
     blocks: bool
+    plain: bool
     tensors: list[Tensor] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
     current: int = 0
@@ -143,7 +147,7 @@ class _Builder:
         kind = "int32"
         if self.data == "int16" and (axis == 3 or self.rng.random() < 0.7):
             kind = "int64"  # the only one that the oracle's depthwise convolution reads rightly
-        reach = 1 << (36 if kind == "int64" else 20)
+        reach = 1 << (36 if kind == "int64" and not self.plain else 20)
         bias = self.rng.integers(-reach, reach, channels).astype(kind)
         scales = tuple(float(np.float32(source.scale * s)) for s in tensor.scales)
         described = Tensor(name, (channels,), kind, scales, (0,) * len(scales), 0, bias)
@@ -160,7 +164,8 @@ class _Builder:
     ) -> None:
         inputs, typical = operands
         limit = 127 if self.data == "int8" else 32767
-        scale = float(np.float32(max(typical / limit * 10.0 ** self.rng.uniform(-1, 1), 1e-7)))
+        exponent = self.rng.uniform(0.7, 1.7) if self.plain else self.rng.uniform(-1, 1)
+        scale = float(np.float32(max(typical / limit * 10.0**exponent, 1e-7)))
         output = self.activation(shape, scale)
         self.operators.append(Operator(opcode, inputs, (output,), options))
         self.current = output
@@ -170,7 +175,7 @@ class _Builder:
         _, height, width, _ = self.tensors[self.current].shape
         same = bool(self.rng.random() < 0.6)
         stride = [int(v) for v in self.rng.integers(1, 3, 2)]
-        dilation = [int(v) for v in self.rng.choice([1, 1, 2], 2)]
+        dilation = [1, 1] if self.plain else [int(v) for v in self.rng.choice([1, 1, 2], 2)]
         sizes, outputs = [], []
         for extent, s, d in zip((height, width), stride, dilation, strict=True):
             largest = 4 if same else max(1, (extent - 1) // d + 1)
@@ -178,13 +183,17 @@ class _Builder:
             reach = (size - 1) * d + 1
             sizes.append(size)
             outputs.append(-(-extent // s) if same else (extent - reach) // s + 1)
-        fused = Activation(int(self.rng.integers(0, 4)))
+        fused = Activation.NONE if self.plain else Activation(int(self.rng.integers(0, 4)))
         options = ConvOptions(same, stride[0], stride[1], dilation[0], dilation[1], 1, fused)
         return (sizes[0], sizes[1]), (outputs[0], outputs[1]), options
 
+    def channels(self) -> int:
+        count = int(self.rng.integers(1, 12))
+        return 2 * count if self.plain else count
+
     def conv(self) -> None:
         size, output, options = self.window()
-        channels = int(self.rng.integers(1, 10))
+        channels = self.channels()
         shape = (channels, *size, self.tensors[self.current].shape[3])
         operands = self.operands(shape, 0, bool(self.rng.random() < 0.7))
         self.emit("CONV_2D", operands, (1, *output, channels), options)
@@ -200,9 +209,9 @@ class _Builder:
     def dense(self) -> None:
         shape = self.tensors[self.current].shape
         depth, rows = shape[-1], int(np.prod(shape[:-1]))
-        channels = int(self.rng.integers(1, 12))
+        channels = self.channels()
         operands = self.operands((channels, depth), 0, bool(self.rng.random() < 0.5))
-        fused = Activation(int(self.rng.integers(0, 4)))
+        fused = Activation.NONE if self.plain else Activation(int(self.rng.integers(0, 4)))
         asymmetric = self.data == "float32" and bool(self.rng.random() < 0.5)
         self.emit(
             "FULLY_CONNECTED",

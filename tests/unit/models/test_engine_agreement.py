@@ -35,10 +35,14 @@ class Engine:
         self._run, self._stream = library.shim_run, library.shim_stream
 
     def layers(
-        self, graph: Graph, vector: NDArray[np.uint8], isa: tuple[str, ...] = ()
+        self,
+        graph: Graph,
+        vector: NDArray[np.uint8],
+        isa: tuple[str, ...] = (),
+        coding: str = "",
     ) -> list[bytes]:
         """Output bytes of every layer; the arena is exactly as large as planned."""
-        image = models.pack(graph, isa=isa)
+        image = models.pack(graph, isa=isa, coding=coding)
         sizes = [graph.tensors[layer.output].bytes for layer in layers(lower(graph))]
         return self.run(image.data, image.arena_bytes, sizes, vector)
 

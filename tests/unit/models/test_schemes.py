@@ -35,12 +35,18 @@ def tflm() -> Iterator[oracle.TflmProcess]:
     process.close()
 
 
-def check_engine(engine: Engine, graph: Graph, seed: int) -> None:  # noqa: F811
+def check_engine(
+    engine: Engine,  # noqa: F811
+    graph: Graph,
+    seed: int,
+    isa: tuple[str, ...] = (),
+    coding: str = "",
+) -> None:
     """Every layer's bytes, host build against numpy."""
     feed = scheme_inputs(graph, seed, 3)
     ours = models.run_tensors(graph, as_vectors([feed]))
     for vector, raw in enumerate(as_vectors([feed])):
-        layers = engine.layers(graph, raw)
+        layers = engine.layers(graph, raw, isa, coding)
         for operator, content in zip(graph.operators, layers, strict=True):
             expected = ours[operator.outputs[0]][vector]
             got: NDArray[np.generic] = np.frombuffer(content, expected.dtype)
@@ -55,10 +61,45 @@ def test_engine_equals_the_reference(engine: Engine, scheme: str) -> None:  # no
         check_engine(engine, scheme_graph(seed, scheme), seed)
 
 
+@pytest.mark.parametrize("scheme", ["w4a8", "w8a16"])
+def test_packed_kernels_equal_the_reference(engine: Engine, scheme: str) -> None:  # noqa: F811
+    kernels = []
+    for seed in range(150):
+        graph = scheme_graph(seed, scheme, plain=True)
+        kernels += [op.kernel for op in models.pack(graph, isa=("dsp",)).ops]
+        check_engine(engine, graph, seed, ("dsp",))
+    assert kernels.count("dsp") > 100
+
+
 @pytest.mark.parametrize("scheme", ["dynamic4", "weight4", "dynamic8"])
 def test_engine_equals_the_reference_in_blocks(engine: Engine, scheme: str) -> None:  # noqa: F811
     for seed in range(40):
         check_engine(engine, scheme_graph(seed, scheme, blocks=True), seed)
+
+
+@pytest.mark.parametrize("coding", ["layer", "once"])
+@pytest.mark.parametrize("scheme", ["w8a8", "w4a8", "w8a16", "dynamic8", "fp8"])
+def test_coded_weights_change_nothing(engine: Engine, scheme: str, coding: str) -> None:  # noqa: F811
+    smaller = 0
+    for seed in range(25):
+        graph = pruned(scheme_graph(seed, scheme, plain=True))
+        for isa in ((), ("dsp",)):
+            check_engine(engine, graph, seed, isa, coding)
+            plain, coded = models.pack(graph, isa=isa), models.pack(graph, isa=isa, coding=coding)
+            assert len(coded.data) <= len(plain.data)
+            smaller += len(coded.data) < len(plain.data)
+    assert smaller >= 5
+
+
+def pruned(graph: Graph) -> Graph:
+    """The model with most of its weights at one value, as pruning leaves them."""
+    tensors = []
+    for tensor in graph.tensors:
+        if tensor.data is not None and tensor.dtype in ("int8", "int4", "float8"):
+            keep = np.random.default_rng(0).random(tensor.shape) < 0.2
+            tensor = replace(tensor, data=np.where(keep, tensor.data, 0).astype(tensor.data.dtype))
+        tensors.append(tensor)
+    return replace(graph, tensors=tuple(tensors))
 
 
 def integer_networks(scheme: str, seeds: range, tflm: oracle.TflmProcess) -> int:

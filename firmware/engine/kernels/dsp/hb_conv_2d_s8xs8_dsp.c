@@ -191,7 +191,8 @@ static struct hb_conv_args flatten(const struct hb_conv_args *args) {
     return flat;
 }
 
-void hb_conv_2d_s8xs8_dsp(const struct hb_conv_args *given) {
+void hb_conv_p8(const struct hb_conv_args *given, const int32_t *stream, int32_t first_channel,
+                int32_t channels) {
     const struct hb_conv_args args = flatten(given);
     const int32_t filter_row = args.filter_w * args.in_c, step = args.params.stride_w * args.in_c;
     uint32_t *tile = args.scratch, *tile_end = tile + tile_words(&args);
@@ -215,11 +216,11 @@ void hb_conv_2d_s8xs8_dsp(const struct hb_conv_args *given) {
     struct hb_matmul_args matmul = {
         .tile = tile,
         .tile_end = tile_end,
-        .stream = args.weights,
-        .out = args.output,
+        .stream = stream,
+        .out = (int8_t *)args.output + first_channel,
         .pixel_bytes = args.out_c,
         .zero_point = args.params.output_offset,
-        .channels = args.out_c,
+        .channels = channels,
     };
     hb_matmul_p8 *const multiply = hb_choose_matmul_p8(&matmul);
     int32_t filled = 0;
@@ -247,5 +248,11 @@ void hb_conv_2d_s8xs8_dsp(const struct hb_conv_args *given) {
     int8_t *out = matmul.out;
     matmul.out = staged;
     multiply(&matmul);
-    copy(out, staged, filled * args.out_c);
+    for (int32_t pixel = 0; pixel < filled; pixel++) {
+        copy(out + pixel * args.out_c, staged + pixel * args.out_c, channels);
+    }
+}
+
+void hb_conv_2d_s8xs8_dsp(const struct hb_conv_args *args) {
+    hb_conv_p8(args, args->weights, 0, args->out_c);
 }

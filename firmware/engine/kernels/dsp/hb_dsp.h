@@ -16,6 +16,8 @@
 
 #include <stdint.h>
 
+#include "hb_kernels.h"
+
 #if defined(__ARM_FEATURE_DSP) && !defined(HB_DSP_MODEL)
 #define HB_DSP_ASM 1
 #else
@@ -127,6 +129,30 @@ typedef void hb_matmul_p8(const struct hb_matmul_args *args);
 
 /* The kernel for this tile's size and zero point. */
 hb_matmul_p8 *hb_choose_matmul_p8(const struct hb_matmul_args *args);
+
+/* Channels from `first_channel` on, the first of `stream`, of a convolution. */
+void hb_conv_p8(const struct hb_conv_args *args, const int32_t *stream, int32_t first_channel,
+                int32_t channels);
+
+/* Packed int4 weights ("p4"), per pair of output channels: the same words as p8 but for those of
+ * the weights, which are a byte for every k, a in the low half and b in the high one.  They are
+ * unpacked to p8, as many channels at a time as fit HB_P4_GROUP_BYTES, and at least two. */
+#define HB_P4_GROUP_BYTES 8192u
+#define HB_P4_FIXED_BYTES (4u * HB_P8_FIXED_WORDS)
+
+/* Of a block of p16 weights (hb_conv_2d_s16xs8_dsp.c): biases, scales. */
+#define HB_P16_FIXED_WORDS 6
+
+static inline uint32_t hb_p8_block_bytes(uint32_t depth) { return HB_P4_FIXED_BYTES + 2u * depth; }
+
+static inline uint32_t hb_p4_group_channels(uint32_t depth, uint32_t channels) {
+    const uint32_t blocks = HB_P4_GROUP_BYTES / hb_p8_block_bytes(depth);
+    const uint32_t group = blocks > 1u ? 2u * blocks : 2u;
+    return group < channels ? group : channels;
+}
+
+/* `blocks` of p4 to p8; returns what follows the last one. */
+const uint8_t *hb_unpack_p4(const uint8_t *from, uint32_t blocks, uint32_t depth, int32_t *to);
 
 /* One row of int16 pairs instead of a tile, a multiple of four words. */
 hb_matmul_p8 hb_dot_p8;

@@ -25,21 +25,48 @@ static void widen(const int8_t *from, int32_t bytes, uint32_t *to) {
     if (bytes > 0) put_word(word, to);
 }
 
-void hb_fully_connected_s8xs8_dsp(const struct hb_fully_connected_args *args) {
+/* Channels from `first` on, the first of `stream`, for every row. */
+static void run(const struct hb_fully_connected_args *args, const int32_t *stream, uint32_t first,
+                uint32_t channels) {
     uint32_t *row = args->scratch;
     const int8_t *input = args->input;
     struct hb_matmul_args dot = {
         .tile = row,
         .tile_end = row + hb_fully_connected_s8xs8_dsp_depth(args) / 2u,
-        .stream = args->weights,
-        .out = args->output,
+        .stream = stream,
+        .out = (int8_t *)args->output + first,
         .zero_point = args->params.output_offset,
-        .channels = args->out_c,
+        .channels = (int32_t)channels,
     };
     for (int32_t batch = 0; batch < args->batches; batch++) {
         widen(input, args->in_c, row);
         hb_dot_p8(&dot);
         input += args->in_c;
         dot.out += args->out_c;
+    }
+}
+
+void hb_fully_connected_s8xs8_dsp(const struct hb_fully_connected_args *args) {
+    run(args, args->weights, 0, (uint32_t)args->out_c);
+}
+
+uint64_t hb_fully_connected_s8xs4_dsp_scratch_bytes(const struct hb_fully_connected_args *args) {
+    const uint32_t depth = hb_fully_connected_s8xs8_dsp_depth(args);
+    const uint32_t group = hb_p4_group_channels(depth, (uint32_t)args->out_c);
+    return hb_fully_connected_s8xs8_dsp_scratch_bytes(args) +
+           (uint64_t)group / 2u * hb_p8_block_bytes(depth);
+}
+
+void hb_fully_connected_s8xs4_dsp(const struct hb_fully_connected_args *args) {
+    const uint32_t depth = hb_fully_connected_s8xs8_dsp_depth(args);
+    const uint32_t channels = (uint32_t)args->out_c;
+    const uint32_t group = hb_p4_group_channels(depth, channels);
+    const uint64_t used = hb_fully_connected_s8xs8_dsp_scratch_bytes(args);
+    int32_t *stream = (int32_t *)(void *)((uint8_t *)args->scratch + used);
+    const uint8_t *from = args->weights;
+    for (uint32_t first = 0; first < channels; first += group) {
+        const uint32_t count = channels - first < group ? channels - first : group;
+        from = hb_unpack_p4(from, count / 2u, depth, stream);
+        run(args, stream, first, count);
     }
 }
