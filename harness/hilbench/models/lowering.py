@@ -84,10 +84,10 @@ def layers(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 _ALL = ("int8", "int16", "float32")
-_BYTES_AND_FLOATS = ("int8", "float32")
-_function = Lowering(elementwise.lower_function, _BYTES_AND_FLOATS)
-_sum = Lowering(elementwise.lower_sum, _BYTES_AND_FLOATS)
-_pool = Lowering(lower_pool, _BYTES_AND_FLOATS)
+_NOT_INT16 = ("int8", "float32")
+_function = Lowering(elementwise.lower_function, _ALL)
+_sum = Lowering(elementwise.lower_sum, _ALL)
+_pool = Lowering(lower_pool, _ALL)
 
 #: TensorFlow Lite's name -> how it is lowered.
 OPERATORS = {
@@ -101,23 +101,23 @@ OPERATORS = {
     "DEQUANTIZE": Lowering(elementwise.lower_dequantize, ("float32",)),
     "EXPAND_DIMS": Lowering(movement.lower_expand_dims, _ALL),
     "FULLY_CONNECTED": Lowering(lower_fully_connected, _ALL),
-    "HARD_SWISH": _function,
+    "HARD_SWISH": Lowering(elementwise.lower_function, _NOT_INT16),
     "LEAKY_RELU": _function,
     "LOGISTIC": _function,
     "MAX_POOL_2D": _pool,
-    "MEAN": Lowering(lower_mean, _BYTES_AND_FLOATS),
-    "MUL": Lowering(elementwise.lower_mul, _BYTES_AND_FLOATS),
+    "MEAN": Lowering(lower_mean, _ALL),
+    "MUL": Lowering(elementwise.lower_mul, _ALL),
     "PAD": Lowering(movement.lower_pad, _ALL),
     "PADV2": Lowering(movement.lower_pad, _ALL),
-    "QUANTIZE": Lowering(elementwise.lower_quantize, ("int8", "uint8")),
+    "QUANTIZE": Lowering(elementwise.lower_quantize, ("int8", "int16", "uint8")),
     "READ_VARIABLE": Lowering(state.lower_read, _ALL),
     "RELU": _function,
     "RELU6": _function,
-    "RELU_N1_TO_1": _function,
+    "RELU_N1_TO_1": Lowering(elementwise.lower_function, _NOT_INT16),
     "RESHAPE": Lowering(movement.lower_reshape, _ALL),
     "RESIZE_NEAREST_NEIGHBOR": Lowering(movement.lower_resize, _ALL),
     "SLICE": Lowering(movement.lower_slice, _ALL),
-    "SOFTMAX": Lowering(lower_softmax, _BYTES_AND_FLOATS),
+    "SOFTMAX": Lowering(lower_softmax, _ALL),
     "SPLIT": Lowering(movement.lower_split, _ALL),
     "SPLIT_V": Lowering(movement.lower_split, _ALL),
     "SQUEEZE": Lowering(movement.lower_squeeze, _ALL),

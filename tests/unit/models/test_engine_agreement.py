@@ -125,15 +125,15 @@ def assert_agrees(engine: Engine, graph: Graph, vectors: NDArray[np.uint8]) -> N
                 assert output == expected.tobytes(), f"{name}, vector {number}, {isa}"
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 def test_random_networks_agree(engine: Engine, dtype: str) -> None:
-    for seed in range(300):
+    for seed in range(200):
         graph = models.loads(writer.write(random_graph(seed, dtype, operators=8)))
         assert_agrees(engine, graph, as_vectors(random_inputs(graph, seed, count=3)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 def test_many_random_networks_agree(engine: Engine, dtype: str) -> None:
     for seed in range(20_000, 23_000):
         graph = random_graph(seed, dtype, operators=10)

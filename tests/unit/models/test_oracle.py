@@ -8,6 +8,7 @@ import numpy as np
 import oracle
 import pytest
 from random_graphs import ALL_OPERATORS, as_vectors, random_graph, random_inputs
+from random_operators import LACKING
 from tests.conftest import require_module, require_shared, require_wake_word
 
 from hilbench import models, workloads
@@ -99,22 +100,24 @@ def test_public_model_gives_the_recorded_outputs_of_a_cortex_m(name: str, seed: 
     np.testing.assert_array_equal(models.run_reference(graph, vector[None]).outputs[0], expected)
 
 
-@pytest.mark.parametrize("block", range(4))
-def test_random_int8_networks_equal_tflm(block: int) -> None:
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+@pytest.mark.parametrize("block", range(2))
+def test_random_integer_networks_equal_tflm(block: int, dtype: str) -> None:
     require_module("tflite_micro", "oracle")
-    seen = set()
-    for seed in range(block * 100, block * 100 + 100):
-        graph = random_graph(seed)
+    seen = LACKING[dtype].copy()
+    for seed in range(block * 150, block * 150 + 150):
+        graph = random_graph(seed, dtype)
         seen |= {operator.opcode for operator in graph.operators}
         assert_layers_equal(writer.write(graph), random_inputs(graph, seed, count=3))
     assert len(ALL_OPERATORS - seen) <= 1
 
 
 @pytest.mark.slow
-def test_many_random_int8_networks_equal_tflm() -> None:
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_many_random_integer_networks_equal_tflm(dtype: str) -> None:
     require_module("tflite_micro", "oracle")
-    for seed in range(10_000, 16_000):
-        graph = random_graph(seed, operators=8)
+    for seed in range(10_000, 14_000):
+        graph = random_graph(seed, dtype, operators=8)
         assert_layers_equal(writer.write(graph), random_inputs(graph, seed, count=3))
 
 
