@@ -139,7 +139,8 @@ def floor(core: str, plan: Plan, op: models.OpReport) -> float | None:
     By argument, not by proof.  M4, M7: SMLAD does two products and 14 registers allow four of them
     per load, 0.625 per product, and five instructions per output (requantization, store).  M55:
     0.109 per product with plain loads of 16 lanes, 1.6 per output.  M0: 4 per product, 35 per
-    output.
+    output, as if each product took a multiplication of its own; the engine's share two, and stay
+    below.
     """
     outputs = prod(op.output_shape)
     products = op.macs / outputs
@@ -207,7 +208,7 @@ def measure(board: str, model: str, layers: bool = False, data: Path = DATA) -> 
         When the board cannot be started, or the model does not fit.
     """
     plan = plan_of(board, boards()[board], model, data)
-    core = plan.board.core if not board.endswith("-m0") else "cortex-m0"
+    core = plan.board.core
     found = []
     with counted_board(plan) as counted:
         count = counted.inference()
@@ -248,7 +249,7 @@ def models_here(data: Path = DATA) -> list[str]:
 # ---------------------------------------------------------------- output
 
 HEAD = (
-    f"{'board':<13}{'model':<10}{'plain':>12}{'weighted':>12}{'/MAC':>7}{'w/MAC':>7}"
+    f"{'board':<14}{'model':<10}{'plain':>12}{'weighted':>12}{'/MAC':>7}{'w/MAC':>7}"
     f"{'anchor':>12}{'ratio':>7}{'image':>9}{'arena':>8}{'engine':>8}  missed"
 )
 LAYER_HEAD = (
@@ -270,7 +271,7 @@ def show(row: Row) -> None:
     count, goal = row.count, row.goal
     anchor = goal.anchor if goal else None
     print(
-        f"{row.board:<13}{row.model:<10}{count.plain:>12,}{_number(count.weighted, ','):>12}"
+        f"{row.board:<14}{row.model:<10}{count.plain:>12,}{_number(count.weighted, ','):>12}"
         f"{count.plain / row.macs:>7.3f}{_number(_per(count.weighted, row.macs), '.3f'):>7}"
         f"{_number(anchor, ','):>12}{_number(_per(count.plain, anchor), '.3f'):>7}"
         f"{row.image_bytes:>9,}{row.arena_bytes:>8,}{_number(row.engine_flash_bytes, ','):>8}"

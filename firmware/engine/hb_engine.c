@@ -4,6 +4,7 @@
 #include "hb_checks.h"
 #include "hb_internal.h"
 #include "kernels/dsp/hb_dsp.h"
+#include "kernels/mve/hb_mve.h"
 #include "kernels/hb_kernels.h"
 
 static uint8_t *tensor_data(const struct hb_engine *engine, const struct hb_image_tensor *tensor) {
@@ -24,7 +25,7 @@ struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
     const struct hb_image_conv params = hb_conv_params(engine, op);
-    const bool packed = op->variant == HB_KERNEL_DSP;
+    const bool packed = hb_is_packed(op);
     return (struct hb_conv_args){
         .input = tensor_data(engine, &in),
         .weights = tensor_data(engine, &weights),
@@ -64,6 +65,23 @@ static void run_conv(const struct hb_engine *engine, const struct hb_image_op *o
         return;
     }
 #endif
+#ifdef HB_KERNELS_THUMB1
+    if (hb_is_thumb1(op)) {
+        if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_thumb1(&args);
+        else hb_depthwise_conv_2d_s8xs8_thumb1(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
+        if (in->dtype == HB_DTYPE_INT16) hb_conv_2d_s16xs8_mve(&args);
+        else if (is_s4) hb_conv_2d_s8xs4_mve(&args);
+        else if (op->opcode == HB_OPCODE_CONV_2D) hb_conv_2d_s8xs8_mve(&args);
+        else hb_depthwise_conv_2d_s8xs8_mve(&args);
+        return;
+    }
+#endif
     if (op->opcode == HB_OPCODE_CONV_2D) {
         if (is_float) hb_conv_2d_f32xf32_ref(&args);
         else hb_conv_2d_s8xs8_ref(&args);
@@ -81,7 +99,7 @@ struct hb_fully_connected_args hb_fully_connected_args_of(const struct hb_engine
     const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
     const uint32_t rows = hb_elements(&out) / out.dims[3];
     const uint32_t in_c =
-        op->variant == HB_KERNEL_DSP ? hb_elements(&in) / rows : weights.dims[3];
+        hb_is_packed(op) ? hb_elements(&in) / rows : weights.dims[3];
     return (struct hb_fully_connected_args){
         .input = tensor_data(engine, &in),
         .weights = tensor_data(engine, &weights),
@@ -138,6 +156,25 @@ static void run_fully_connected(const struct hb_engine *engine, const struct hb_
         return;
     }
 #endif
+#ifdef HB_KERNELS_THUMB1
+    if (hb_is_thumb1(op)) {
+        hb_fully_connected_s8xs8_thumb1(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
+        if (in->dtype == HB_DTYPE_INT8 && !is_s4) {
+            hb_fully_connected_s8xs8_mve(&args);
+            return;
+        }
+        const struct hb_conv_args conv = hb_pointwise_args_of(&args);
+        if (is_s4) hb_conv_2d_s8xs4_mve(&conv);
+        else hb_conv_2d_s16xs8_mve(&conv);
+        return;
+    }
+#endif
     if (in->dtype == HB_DTYPE_FLOAT32) hb_fully_connected_f32xf32_ref(&args);
     else hb_fully_connected_s8xs8_ref(&args);
 }
@@ -159,6 +196,19 @@ static void run_pool(const struct hb_engine *engine, const struct hb_image_op *o
 #ifdef HB_KERNELS_DSP
     if (op->variant == HB_KERNEL_DSP) {
         hb_average_pool_2d_s8_dsp(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_THUMB1
+    if (hb_is_thumb1(op)) {
+        hb_average_pool_2d_s8_thumb1(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        if (op->opcode == HB_OPCODE_AVERAGE_POOL_2D) hb_average_pool_2d_s8_mve(&args);
+        else hb_max_pool_2d_s8_mve(&args);
         return;
     }
 #endif
@@ -199,11 +249,27 @@ static void run_add(const struct hb_engine *engine, const struct hb_image_op *op
         .elements = (int32_t)hb_elements(out),
         .params = hb_add_params(engine, op),
     };
-#ifdef HB_KERNELS_DSP
-    if (op->variant == HB_KERNEL_DSP) {
+    if (hb_is_packed(op)) {
         args.tables = slot_data(engine, op, 2);
         args.is_direct = hb_tensor_at(engine, op->inputs[2]).dims[3] == HB_ADD_DIRECT_WORDS;
+    }
+#ifdef HB_KERNELS_DSP
+    if (op->variant == HB_KERNEL_DSP) {
         hb_add_s8_dsp(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_THUMB1
+    if (hb_is_thumb1(op)) {
+        hb_add_s8_thumb1(&args);
+        return;
+    }
+#endif
+#ifdef HB_KERNELS_MVE
+    if (op->variant == HB_KERNEL_MVE) {
+        args.tables = slot_data(engine, op, 2);
+        args.is_direct = hb_tensor_at(engine, op->inputs[2]).dims[3] == HB_MVE_ADD_LINEAR_WORDS;
+        hb_add_s8_mve(&args);
         return;
     }
 #endif
@@ -234,7 +300,7 @@ static void run_op(const struct hb_engine *engine, const struct hb_image_op *op)
         hb_reshape_ref(tensor_data(engine, &in), tensor_data(engine, &out), out.bytes);
         break;
     case HB_OPCODE_ADD:
-        if (op->variant == HB_KERNEL_DSP || is_plain_add(engine, op, &in, &out)) {
+        if (hb_is_packed(op) || is_plain_add(engine, op, &in, &out)) {
             run_add(engine, op, &in, &out);
         } else {
             hb_run_binary(engine, op);

@@ -15,10 +15,24 @@
 
 /* Bits of the protocol's kernel_set: which kernels this build has. */
 #ifdef HB_KERNELS_DSP
-#define HB_ENGINE_KERNELS 3u
+#define HB_ENGINE_KERNELS_DSP 2u
 #else
-#define HB_ENGINE_KERNELS 1u
+#define HB_ENGINE_KERNELS_DSP 0u
 #endif
+#ifdef HB_KERNELS_MVE
+#define HB_ENGINE_KERNELS_MVE 4u
+#else
+#define HB_ENGINE_KERNELS_MVE 0u
+#endif
+#if !defined(HB_KERNELS_THUMB1)
+#define HB_ENGINE_KERNELS_THUMB1 0u
+#elif defined(__riscv)
+#define HB_ENGINE_KERNELS_THUMB1 16u
+#else
+#define HB_ENGINE_KERNELS_THUMB1 8u
+#endif
+#define HB_ENGINE_KERNELS \
+    (1u | HB_ENGINE_KERNELS_DSP | HB_ENGINE_KERNELS_MVE | HB_ENGINE_KERNELS_THUMB1)
 
 enum hb_engine_status {
     HB_ENGINE_OK = 0,

@@ -48,7 +48,7 @@ enum hb_kernel {
     HB_KERNEL_CANONICAL = 0, /* TensorFlow Lite's layout; the best kernel for it. */
     HB_KERNEL_REFERENCE = 1, /* TensorFlow Lite's layout; the reference kernel. */
     HB_KERNEL_DSP = 2, /* int8, Armv7E-M's DSP extension.  Slot 1 of weighted operators holds a stream, int32[blocks, words] (models/dsp.py); slots 2 to 5 are absent. */
-    HB_KERNEL_MVE = 3, /* int8, Armv8.1-M's M-profile vector extension (models/mve.py). */
+    HB_KERNEL_MVE = 3, /* int8 and int16 data, int4 weights too, Armv8.1-M's M-profile vector extension (models/mve.py).  Slots as dsp's. */
     HB_KERNEL_THUMB1 = 4, /* int8, Armv6-M (models/thumb1.py). */
     HB_KERNEL_RV32 = 5, /* int8, RV32IM (models/rv32.py). */
 };
@@ -284,8 +284,8 @@ struct hb_image_conv {
     uint16_t pad_top; /* Rows of padding above. */
     uint16_t pad_left; /* Columns of padding on the left. */
     uint16_t depth_multiplier; /* Depthwise: output channels per input channel; else 1. */
-    uint8_t filter_h; /* Kernel dsp: the filter's height; else 0, the weights' shape says it. */
-    uint8_t filter_w; /* Kernel dsp: the filter's width; else 0. */
+    uint8_t filter_h; /* Packed kernels: the filter's height; else 0, the weights' shape says it. */
+    uint8_t filter_w; /* Packed kernels: the filter's width; else 0. */
     int32_t input_offset; /* Minus the input's zero point; -127 to 128. */
     int32_t output_offset; /* The output's zero point; -128 to 127. */
     int32_t act_min; /* Clamp of the quantized output. */

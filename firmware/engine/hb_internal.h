@@ -22,6 +22,16 @@ struct hb_image_unary hb_unary_params(const struct hb_engine *engine, const stru
 struct hb_image_quantize hb_quantize_params(const struct hb_engine *engine,
                                             const struct hb_image_op *op);
 
+/* Constants packed for an instruction set, instead of TensorFlow Lite's layout. */
+static inline bool hb_is_packed(const struct hb_image_op *op) {
+    return op->variant > HB_KERNEL_REFERENCE;
+}
+
+/* RV32IM runs the layouts made for Armv6-M. */
+static inline bool hb_is_thumb1(const struct hb_image_op *op) {
+    return op->variant == HB_KERNEL_THUMB1 || op->variant == HB_KERNEL_RV32;
+}
+
 static inline uint32_t hb_elements(const struct hb_image_tensor *tensor) {
     return tensor->dims[0] * tensor->dims[1] * tensor->dims[2] * tensor->dims[3];
 }
@@ -66,13 +76,29 @@ bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op 
 bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_check_add(const struct hb_engine *engine, const struct hb_image_op *op);
 
+/* Packed constants: [blocks, size] of one type in slot `slot`, no tensors in the slots behind. */
+bool hb_is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
+                  uint8_t dtype, uint32_t blocks, uint32_t size);
+/* Exactly `bytes` of scratch, rounded up to the alignment. */
+bool hb_has_scratch(const struct hb_image_op *op, uint64_t bytes);
+/* Data of int8 or int16, packed constants, parameters; shapes and clamps are the callers'. */
+bool hb_get_packed(const struct hb_engine *engine, const struct hb_image_op *op,
+                   struct hb_image_tensor *in, struct hb_image_tensor *stream,
+                   struct hb_image_tensor *out, struct hb_image_conv *p);
+/* The same, and the shapes of a convolution or depthwise convolution. */
+bool hb_check_packed_conv(const struct hb_engine *engine, const struct hb_image_op *op,
+                          struct hb_image_tensor *in, struct hb_image_tensor *stream,
+                          struct hb_image_tensor *out, struct hb_image_conv *p);
+
 /* Weighted operators whose weights have another type than the data (kernels/hb_rows.h). */
 bool hb_is_by_rows(const struct hb_engine *engine, const struct hb_image_op *op);
 void hb_run_by_rows(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_validate_by_rows(const struct hb_engine *engine, const struct hb_image_op *op);
 
-/* An operator for kernel dsp; false where the build has none. */
+/* An operator for a packed kernel; false where the build has none. */
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_mve(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_thumb1(const struct hb_engine *engine, const struct hb_image_op *op);
 
 /* A sum or difference whose operands may have 1 where the output has more. */
 bool hb_check_sum(const struct hb_engine *engine, const struct hb_image_op *op);

@@ -131,8 +131,8 @@ static bool overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) 
 }
 
 /* Whether the output may lie where input `slot` lies: reshape, and operators that read one element
- * of each input for one of the output, on exactly the same bytes;
- * convolutions of kernel dsp from the same byte on, when hb_validate_dsp() agrees. */
+ * of each input for one of the output, on exactly the same bytes; packed convolutions from the same
+ * byte on, when their own validation agrees. */
 static bool may_share(const struct hb_image_op *op, uint32_t slot,
                       const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
     if (in->offset != out->offset) return false;
@@ -147,7 +147,7 @@ static bool may_share(const struct hb_image_op *op, uint32_t slot,
     case HB_OPCODE_DEQUANTIZE: return in->bytes == out->bytes;
     case HB_OPCODE_CONV_2D:
     case HB_OPCODE_DEPTHWISE_CONV_2D:
-        return op->variant == HB_KERNEL_DSP && slot == 0u && in->bytes >= out->bytes;
+        return hb_is_packed(op) && slot == 0u && in->bytes >= out->bytes;
     default: return false;
     }
 }

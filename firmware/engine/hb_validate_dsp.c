@@ -6,53 +6,19 @@
 
 #include "kernels/dsp/hb_dsp.h"
 
-/* Constants [blocks, size] of one type in slot `slot`, nothing after them. */
-static bool is_block_stream(const struct hb_engine *engine, const struct hb_image_op *op,
-                            uint32_t slot, uint8_t dtype, uint32_t blocks, uint32_t size) {
-    struct hb_image_tensor stream;
-    return hb_get_input(engine, op, slot, &stream) && hb_slots_absent(op, slot + 1u) &&
-           stream.dtype == dtype &&
-           stream.dims[0] == 1u && stream.dims[1] == 1u && stream.dims[2] == blocks &&
-           stream.dims[3] == size;
-}
-
 static bool is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
                       uint32_t blocks, uint32_t words) {
-    return is_block_stream(engine, op, slot, HB_DTYPE_INT32, blocks, words);
+    return hb_is_stream(engine, op, slot, HB_DTYPE_INT32, blocks, words);
 }
 
 /* int4 weights are bytes: two channels of one k in each. */
 static bool is_p4_stream(const struct hb_engine *engine, const struct hb_image_op *op,
                          uint32_t channels, uint32_t depth) {
-    return is_block_stream(engine, op, 1, HB_DTYPE_INT8, channels / 2u, HB_P4_FIXED_BYTES + depth);
-}
-
-static bool has_scratch(const struct hb_image_op *op, uint64_t bytes) {
-    const uint64_t blocks = (bytes + HB_IMAGE_ALIGNMENT - 1u) / HB_IMAGE_ALIGNMENT;
-    return op->scratch_bytes == blocks * HB_IMAGE_ALIGNMENT;
+    return hb_is_stream(engine, op, 1, HB_DTYPE_INT8, channels / 2u, HB_P4_FIXED_BYTES + depth);
 }
 
 static bool is_full_range(int32_t act_min, int32_t act_max) {
     return act_min == -128 && act_max == 127;
-}
-
-/* Data of int8 or int16, packed constants, parameters; shapes and clamps are the callers'. */
-static bool get_packed(const struct hb_engine *engine, const struct hb_image_op *op,
-                       struct hb_image_tensor *in, struct hb_image_tensor *stream,
-                       struct hb_image_tensor *out, struct hb_image_conv *p) {
-    if (op->params_bytes != HB_IMAGE_CONV_BYTES || !hb_get_input(engine, op, 0, in) ||
-        !hb_get_input(engine, op, 1, stream)) {
-        return false;
-    }
-    *out = hb_tensor_at(engine, op->output);
-    *p = hb_conv_params(engine, op);
-    const bool is_s8 = in->dtype == HB_DTYPE_INT8;
-    if ((!is_s8 && in->dtype != HB_DTYPE_INT16) || out->dtype != in->dtype || p->filter_h == 0u ||
-        p->filter_w == 0u) {
-        return false;
-    }
-    return !is_s8 || (p->input_offset >= -127 && p->input_offset <= 128 &&
-                      p->output_offset >= INT8_MIN && p->output_offset <= INT8_MAX);
 }
 
 /* int16 data times p16 weights. */
@@ -64,18 +30,13 @@ static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *
     return args->out_c % 2 == 0 && p->input_offset == 0 && p->output_offset == 0 &&
            p->act_min <= p->act_max && p->act_min >= INT16_MIN && p->act_max <= INT16_MAX &&
            is_stream(engine, op, 1, blocks, words) &&
-           has_scratch(op, hb_conv_2d_s16xs8_dsp_scratch_bytes(args));
+           hb_has_scratch(op, hb_conv_2d_s16xs8_dsp_scratch_bytes(args));
 }
 
 static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
-    if (!get_packed(engine, op, &in, &stream, &out, &p)) return false;
-    if (p.stride_h == 0u || p.stride_w == 0u || p.dilation_h != 1u || p.dilation_w != 1u ||
-        p.depth_multiplier != 1u || in.dims[0] != out.dims[0] ||
-        (uint64_t)p.filter_h * p.filter_w * in.dims[3] > HB_MAX_DOT_TERMS ||
-        !hb_check_axis(in.dims[1], out.dims[1], p.filter_h, p.stride_h, 1, p.pad_top) ||
-        !hb_check_axis(in.dims[2], out.dims[2], p.filter_w, p.stride_w, 1, p.pad_left)) {
+    if (!hb_check_packed_conv(engine, op, &in, &stream, &out, &p) || p.depth_multiplier != 1u) {
         return false;
     }
     const struct hb_conv_args args = hb_conv_args_of(engine, op);
@@ -89,23 +50,23 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
         return hb_depthwise_conv_2d_s8xs8_dsp_takes(&args) &&
                (!shared || hb_depthwise_conv_2d_s8xs8_dsp_in_place(&args)) &&
                is_stream(engine, op, 1, channels, HB_DEPTHWISE_RECORD_WORDS) &&
-               has_scratch(op, hb_depthwise_conv_2d_s8xs8_dsp_scratch_bytes(&args));
+               hb_has_scratch(op, hb_depthwise_conv_2d_s8xs8_dsp_scratch_bytes(&args));
     }
     const uint32_t depth = hb_conv_2d_s8xs8_dsp_depth(&args);
     if (channels % 2u != 0u) return false;
     if (stream.dtype == HB_DTYPE_INT8) {
         return !shared && is_p4_stream(engine, op, channels, depth) &&
-               has_scratch(op, hb_conv_2d_s8xs4_dsp_scratch_bytes(&args));
+               hb_has_scratch(op, hb_conv_2d_s8xs4_dsp_scratch_bytes(&args));
     }
     return (!shared || hb_conv_2d_s8xs8_dsp_in_place(&args)) &&
            is_stream(engine, op, 1, channels / 2u, HB_P8_FIXED_WORDS + depth / 2u) &&
-           has_scratch(op, hb_conv_2d_s8xs8_dsp_scratch_bytes(&args));
+           hb_has_scratch(op, hb_conv_2d_s8xs8_dsp_scratch_bytes(&args));
 }
 
 static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
-    if (!get_packed(engine, op, &in, &stream, &out, &p)) return false;
+    if (!hb_get_packed(engine, op, &in, &stream, &out, &p)) return false;
     const struct hb_fully_connected_args args = hb_fully_connected_args_of(engine, op);
     const uint32_t channels = out.dims[3], rows = hb_elements(&out) / channels;
     if (hb_elements(&in) % rows != 0u || (uint32_t)args.in_c > HB_MAX_DOT_TERMS ||
@@ -121,10 +82,10 @@ static bool check_fully_connected(const struct hb_engine *engine, const struct h
     if (channels % 2u != 0u || !is_full_range(p.act_min, p.act_max)) return false;
     if (stream.dtype == HB_DTYPE_INT8) {
         return is_p4_stream(engine, op, channels, depth) &&
-               has_scratch(op, hb_fully_connected_s8xs4_dsp_scratch_bytes(&args));
+               hb_has_scratch(op, hb_fully_connected_s8xs4_dsp_scratch_bytes(&args));
     }
     return is_stream(engine, op, 1, channels / 2u, HB_P8_FIXED_WORDS + depth / 2u) &&
-           has_scratch(op, hb_fully_connected_s8xs8_dsp_scratch_bytes(&args));
+           hb_has_scratch(op, hb_fully_connected_s8xs8_dsp_scratch_bytes(&args));
 }
 
 static bool is_int8(const struct hb_engine *engine, const struct hb_image_op *op) {

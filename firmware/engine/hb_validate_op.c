@@ -89,7 +89,7 @@ bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op 
     }
     *out = hb_tensor_at(engine, op->output);
     *p = hb_conv_params(engine, op);
-    const bool packed = op->variant == HB_KERNEL_DSP;
+    const bool packed = hb_is_packed(op);
     if (!is_kernel_type(in->dtype) || out->dtype != in->dtype ||
         weights->dtype != (packed ? HB_DTYPE_INT32 : in->dtype) ||
         (p->filter_h != 0u) != packed || (p->filter_w != 0u) != packed) {
@@ -248,6 +248,8 @@ bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op
         return false;
     }
     if (op->variant == HB_KERNEL_DSP) return hb_validate_dsp(engine, op);
+    if (hb_is_thumb1(op)) return hb_validate_thumb1(engine, op);
+    if (op->variant == HB_KERNEL_MVE) return hb_validate_mve(engine, op);
     if (op->variant > HB_KERNEL_REFERENCE) return false;
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:

@@ -11,7 +11,7 @@ import numpy as np
 from hilbench import models
 from hilbench.schema import image as m
 from hilbench.schema.layout import load
-from tests.firmware import op_graphs
+from tests.firmware import mve_graphs, op_graphs
 from tests.firmware.dsp_graphs import (
     add_sweep,
     chain_sweep,
@@ -21,6 +21,7 @@ from tests.firmware.dsp_graphs import (
     pool_sweep,
 )
 from tests.firmware.images import FLT_MAX, ImageBuilder, conv_params, pool_params, seal
+from tests.firmware.thumb1_graphs import odd_conv_sweep
 
 RECORDS = {layout.name: layout for layout in load("image").layouts}
 PARAMS = {
@@ -128,7 +129,7 @@ def seeds() -> dict[str, bytes]:
 
 
 def packed() -> dict[str, bytes]:
-    """Images for the kernels of the DSP extension, which only some builds have."""
+    """Images for kernels that only some builds have, named by the instruction set."""
     sweeps = {
         "dsp conv": conv_sweep(3, operators=2),
         "dsp depthwise": depthwise_sweep(0, operators=2),
@@ -136,8 +137,18 @@ def packed() -> dict[str, bytes]:
         "dsp pool": pool_sweep(0, operators=2),
         "dsp add": add_sweep(0, operators=1),
         "dsp chain": chain_sweep(1),
+        "mve conv": mve_graphs.conv_sweep(2, operators=2),
+        "mve depthwise": mve_graphs.depthwise_sweep(6, operators=2),
+        "mve flat": mve_graphs.flat_sweep(0, operators=2),
+        "mve pool": mve_graphs.pool_sweep(0, operators=2),
+        "mve add": mve_graphs.add_sweep(0, operators=1),
+        "mve chain": chain_sweep(1),
     }
-    return {name: models.pack(graph, isa=("dsp",)).data for name, graph in sweeps.items()}
+    images = {name: models.pack(graph, isa=name.split()[:1]).data for name, graph in sweeps.items()}
+    thumb1 = {name: graph for name, graph in sweeps.items() if name.startswith("dsp")}
+    for name, graph in {**thumb1, "dsp odd": odd_conv_sweep(3, operators=3)}.items():
+        images[name.replace("dsp", "thumb1")] = models.pack(graph, isa=("thumb1",)).data
+    return images
 
 
 def fields(image: bytes) -> Iterator[tuple[str, int, str, int, int]]:

@@ -36,6 +36,7 @@ class Machine:
 
 ARM = ("qemu-system-arm", "qemu-system-arm")
 MACHINES = {
+    "mps2-an385-m0": Machine(*ARM, "mps2-an385", 6, (40, 64), 15),
     "mps2-an386": Machine(*ARM, "mps2-an386", 6, (40, 64), 15),
     "mps2-an500": Machine(*ARM, "mps2-an500", 6, (40, 64), 15),
     "mps3-an547": Machine(*ARM, "mps3-an547", 6, (125, 256), 15),

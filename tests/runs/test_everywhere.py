@@ -15,6 +15,7 @@ from tests.conftest import hilbench, require_module, require_shared, require_too
 from hilbench.store import open_bundle
 
 QEMU_BOARDS = {
+    "mps2-an385-m0": ("qemu-system-arm", "qemu-system-arm"),
     "mps2-an386": ("qemu-system-arm", "qemu-system-arm"),
     "mps2-an500": ("qemu-system-arm", "qemu-system-arm"),
     "mps3-an547": ("qemu-system-arm", "qemu-system-arm"),

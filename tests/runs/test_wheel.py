@@ -15,7 +15,14 @@ from tests.conftest import ROOT, Outcome, require_tool
 
 pytestmark = pytest.mark.slow
 
-BOARDS = ("nucleo-f746", "mps2-an386", "mps2-an500", "mps3-an547", "rv32-virt")
+BOARDS = (
+    "nucleo-f746",
+    "mps2-an385-m0",
+    "mps2-an386",
+    "mps2-an500",
+    "mps3-an547",
+    "rv32-virt",
+)
 SHIPPED = (
     "hilbench/data/boards.yaml",
     *(f"hilbench/data/prebuilt/{board}/firmware.elf" for board in BOARDS),

@@ -57,7 +57,7 @@ struct hb_add_args {
     const void *input1;
     const void *input2;
     void *output; /* may be either input */
-    const void *tables; /* kernel dsp */
+    const void *tables; /* packed kernels */
     bool is_direct;
     int32_t elements;
     struct hb_image_add params;
@@ -116,6 +116,47 @@ uint32_t hb_conv_2d_s16xs8_dsp_depth(const struct hb_conv_args *args);
 uint64_t hb_conv_2d_s16xs8_dsp_scratch_bytes(const struct hb_conv_args *args);
 void hb_average_pool_2d_s8_dsp(const struct hb_pool_args *args);
 void hb_add_s8_dsp(const struct hb_add_args *args);
+#endif
+
+#ifdef HB_KERNELS_THUMB1
+/* Packed weights: thumb1/hb_thumb1.h.  As above. */
+void hb_conv_2d_s8xs8_thumb1(const struct hb_conv_args *args);
+uint32_t hb_conv_2d_s8xs8_thumb1_depth(const struct hb_conv_args *args);
+uint64_t hb_conv_2d_s8xs8_thumb1_scratch_bytes(const struct hb_conv_args *args);
+bool hb_conv_2d_s8xs8_thumb1_in_place(const struct hb_conv_args *args);
+void hb_depthwise_conv_2d_s8xs8_thumb1(const struct hb_conv_args *args);
+uint64_t hb_depthwise_conv_2d_s8xs8_thumb1_scratch_bytes(const struct hb_conv_args *args);
+bool hb_depthwise_conv_2d_s8xs8_thumb1_in_place(const struct hb_conv_args *args);
+void hb_fully_connected_s8xs8_thumb1(const struct hb_fully_connected_args *args);
+uint32_t hb_fully_connected_s8xs8_thumb1_depth(const struct hb_fully_connected_args *args);
+void hb_average_pool_2d_s8_thumb1(const struct hb_pool_args *args);
+void hb_add_s8_thumb1(const struct hb_add_args *args);
+#endif
+
+#ifdef HB_KERNELS_MVE
+/* Packed weights: mve/hb_mve.h.  Depth and in place as above; an addition is direct where its
+ * constants are coefficients. */
+void hb_conv_2d_s8xs8_mve(const struct hb_conv_args *args);
+uint32_t hb_conv_2d_s8xs8_mve_depth(const struct hb_conv_args *args);
+uint64_t hb_conv_2d_s8xs8_mve_scratch_bytes(const struct hb_conv_args *args);
+bool hb_conv_2d_s8xs8_mve_in_place(const struct hb_conv_args *args);
+void hb_conv_2d_s8xs4_mve(const struct hb_conv_args *args);
+uint32_t hb_conv_2d_s8xs4_mve_depth(const struct hb_conv_args *args);
+uint64_t hb_conv_2d_s8xs4_mve_scratch_bytes(const struct hb_conv_args *args);
+void hb_conv_2d_s16xs8_mve(const struct hb_conv_args *args);
+uint32_t hb_conv_2d_s16xs8_mve_depth(const struct hb_conv_args *args);
+uint64_t hb_conv_2d_s16xs8_mve_scratch_bytes(const struct hb_conv_args *args);
+void hb_depthwise_conv_2d_s8xs8_mve(const struct hb_conv_args *args);
+bool hb_depthwise_conv_2d_s8xs8_mve_takes(const struct hb_conv_args *args);
+uint32_t hb_depthwise_conv_2d_s8xs8_mve_depth(const struct hb_conv_args *args);
+uint64_t hb_depthwise_conv_2d_s8xs8_mve_scratch_bytes(const struct hb_conv_args *args);
+bool hb_depthwise_conv_2d_s8xs8_mve_in_place(const struct hb_conv_args *args);
+void hb_fully_connected_s8xs8_mve(const struct hb_fully_connected_args *args);
+uint32_t hb_fully_connected_s8xs8_mve_depth(const struct hb_fully_connected_args *args);
+uint64_t hb_fully_connected_s8xs8_mve_scratch_bytes(const struct hb_fully_connected_args *args);
+void hb_average_pool_2d_s8_mve(const struct hb_pool_args *args);
+void hb_max_pool_2d_s8_mve(const struct hb_pool_args *args);
+void hb_add_s8_mve(const struct hb_add_args *args);
 #endif
 
 #endif

@@ -49,6 +49,10 @@ class RunOptions:
         Timed and untimed inferences per vector in performance mode.
     seed : int
         Of random vectors.
+    weights : str
+        How the image stores them, of ``models.FORMS``.
+    decode : str
+        When Huffman-coded ones are decoded, of ``models.DECODE``.
     out : Path
         Results folder.
     deadline_s : float
@@ -68,6 +72,8 @@ class RunOptions:
     repeat: int = 2
     warmup: int = 1
     seed: int = 0
+    weights: str = "plain"
+    decode: str = "layer"
     out: Path = Path("results")
     deadline_s: float = 60.0
 
@@ -104,8 +110,13 @@ class Plan:
         return min(len(self.vectors), self.options.performance_vectors)
 
     @property
+    def scheme(self) -> str:
+        """How the model computes, and how its weights are stored."""
+        return models.scheme_name(self.graph, self.options.weights)
+
+    @property
     def subject(self) -> str:
-        return f"{self.graph.name} ({self.graph.scheme})"
+        return f"{self.graph.name} ({self.scheme})"
 
     def to_json(self) -> dict[str, Any]:
         """The plan as ``plan.json`` and ``--dry-run`` show it."""
@@ -113,7 +124,9 @@ class Plan:
         subject = {
             "model": self.graph.name,
             "model_digest": self.graph.digest,
-            "scheme": self.graph.scheme,
+            "scheme": self.scheme,
+            "weights": options.weights,
+            "decode": options.decode if models.coding(options.weights, options.decode) else None,
             "engine": "hilbench",
             "board": self.board.id,
             "backend": self.spec.name,
@@ -198,12 +211,22 @@ def resolve(options: RunOptions) -> Plan:
         Energy mode without an instrument.
     """
     check_options(options)
-    model_path = options.model or workloads.get(options.workload or "digits").default_model
-    graph = models.load(model_path)
+    model_path = options.model or _shipped_model(options)
+    graph = models.in_form(models.load(model_path), options.weights)
     data = _vectors(options, graph)
     if options.vectors is not None:
         data = data.first(options.vectors)
     return _build(options, model_path, graph, data)
+
+
+def _shipped_model(options: RunOptions) -> Path:
+    """The workload's default model, or its float one where weights are made 8-bit floats."""
+    workload = workloads.get(options.workload or "digits")
+    return (
+        workload.model_path("f32")
+        if options.weights.startswith("fp8")
+        else (workload.default_model)
+    )
 
 
 def check_options(options: RunOptions) -> None:
@@ -242,7 +265,7 @@ def restore(bundle: Bundle) -> Plan:
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{bundle.folder / 'plan.json'} is damaged: {error!r}") from error
     model_path = bundle.folder / "model.tflite"
-    graph = replace(models.load(model_path), name=name)
+    graph = replace(models.in_form(models.load(model_path), options.weights), name=name)
     plan = _build(options, model_path, graph, data)
     if plan.expected.tobytes() != expected.tobytes():
         raise BundleError(f"{bundle.folder} cannot be resumed: its expected outputs were altered")
@@ -269,6 +292,8 @@ def _stored_options(stored: dict[str, Any], out: Path) -> RunOptions:
         repeat=stored["repeat"],
         warmup=stored["warmup"],
         seed=stored["seed"],
+        weights=stored["subject"].get("weights", "plain"),
+        decode=stored["subject"].get("decode") or "layer",
         out=out,
         deadline_s=stored["deadline_s"],
     )
@@ -313,7 +338,8 @@ def _build(
         )
     firmware = load_firmware(board.firmware)
     check_board(firmware, board.id)
-    image = models.pack(graph, isa=board.isa)
+    coding = models.coding(options.weights, options.decode)
+    image = models.pack(graph, isa=board.isa, coding=coding)
     check_fit(board, firmware, image)
     return Plan(
         options=options,

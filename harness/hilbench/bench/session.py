@@ -355,7 +355,7 @@ def new_bundle(plan: Plan, host_time: float) -> BundleWriter:
     }
     if plan.workload.labels is not None:
         inputs["labels.npy"] = array_bytes(plan.workload.labels)
-    name = f"{plan.board.id}-{plan.spec.name}-{plan.graph.scheme}"
+    name = f"{plan.board.id}-{plan.spec.name}-{plan.scheme}"
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(host_time))
     return BundleWriter.create(
         plan.options.out, name, {**plan.to_json(), "created": created}, inputs

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from hilbench.cli import console
+from hilbench.cli.run import add_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="NAME", help="which one, when several boards match")
     parser.add_argument("--workload", metavar="NAME", help="default: digits")
     parser.add_argument("--model", type=Path, metavar="FILE", help="a .tflite")
+    add_weights(parser)
     parser.add_argument("--inputs", type=Path, metavar="DIR|FILE", help="your own vectors")
     parser.add_argument("--vectors", type=int, default=3, metavar="N", help="how many to try (3)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random vectors (0)")
@@ -43,6 +45,8 @@ def execute(options: argparse.Namespace) -> int:
             vectors=options.vectors,
             modes=("debug",),
             seed=options.seed,
+            weights=options.weights,
+            decode=options.decode,
             out=options.out,
             deadline_s=options.deadline,
         )

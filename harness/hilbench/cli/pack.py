@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 
 from hilbench.cli import console
+from hilbench.cli.run import add_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="a .tflite file")
     parser.add_argument("--board", metavar="ID", help="for its kernels; default: for any board")
+    add_weights(parser)
     parser.add_argument("--image", type=Path, metavar="FILE", help="write the image there")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
@@ -21,12 +23,15 @@ def execute(options: argparse.Namespace) -> int:
     from hilbench import models
     from hilbench.boards import load_catalogue
     from hilbench.boards.catalogue import find_board
+    from hilbench.reports.memory import memory_picture
     from hilbench.reports.terminal import pack_table
     from hilbench.store.files import write_atomically
 
     isa = find_board(load_catalogue(), options.board).isa if options.board else ()
-    graph = models.load(options.model)
-    image = models.pack(graph, isa=isa)
+    graph = models.in_form(models.load(options.model), options.weights)
+    coding = models.coding(options.weights, options.decode)
+    image = models.pack(graph, isa=isa, coding=coding)
+    scheme = models.scheme_name(graph, options.weights)
     if options.image is not None:
         write_atomically(options.image, image.data)
         console.note(f"image: {options.image}")
@@ -35,13 +40,16 @@ def execute(options: argparse.Namespace) -> int:
             {
                 "schema": "hilbench-pack-1",
                 "model": graph.name,
-                "scheme": graph.scheme,
+                "scheme": scheme,
                 "image_bytes": len(image.data),
                 "arena_bytes": image.arena_bytes,
+                "arena_lower_bound_bytes": image.arena_lower_bound_bytes,
+                "arena": [asdict(place) for place in image.places],
                 "macs": image.macs,
                 "ops": [asdict(op) for op in image.ops],
             }
         )
     else:
-        console.show(pack_table(graph, image))
+        console.show(pack_table(graph.name, scheme, image))
+        console.show(memory_picture(image))
     return 0

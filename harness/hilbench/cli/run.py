@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workload", metavar="NAME", help="default: digits (see `hilbench workloads`)"
     )
     what.add_argument("--model", type=Path, metavar="FILE", help="a .tflite; alone: random vectors")
+    add_weights(what)
     what.add_argument("--inputs", type=Path, metavar="DIR|FILE", help="your own vectors")
     what.add_argument("--labels", type=Path, metavar="CSV", help="file,label or file,classes,label")
     how = parser.add_argument_group("how it is measured")
@@ -61,6 +62,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--dry-run", action="store_true", help="print the plan, touch nothing")
 
 
+def add_weights(group: Any) -> None:
+    """Options that say how the image stores weights (``models.storage``)."""
+    group.add_argument(
+        "--weights",
+        choices=("plain", "fp8", "huffman", "fp8-huffman"),
+        default="plain",
+        help="how the image stores them (plain: as the file does)",
+    )
+    group.add_argument(
+        "--decode",
+        choices=("layer", "once"),
+        default="layer",
+        help="huffman: before each use, or once into RAM (layer)",
+    )
+
+
 def execute(options: argparse.Namespace) -> int:
     from hilbench.bench.plan import RunOptions, resolve
     from hilbench.bench.run import run
@@ -80,6 +97,8 @@ def execute(options: argparse.Namespace) -> int:
             repeat=options.repeat,
             warmup=options.warmup,
             seed=options.seed,
+            weights=options.weights,
+            decode=options.decode,
             out=options.out,
             deadline_s=options.deadline,
         )

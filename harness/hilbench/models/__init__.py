@@ -9,9 +9,12 @@ from hilbench.models.graph import Graph, Operator, Tensor
 from hilbench.models.lowering import lower
 from hilbench.models.packer import Image, OpReport, check_fit, pack
 from hilbench.models.reference import Reference, run_reference, run_stream, run_tensors
+from hilbench.models.storage import DECODE, FORMS, coding, in_form, scheme_name
 from hilbench.models.tflite import parse, read
 
 __all__ = [
+    "DECODE",
+    "FORMS",
     "Graph",
     "Image",
     "OpReport",
@@ -19,6 +22,8 @@ __all__ = [
     "Reference",
     "Tensor",
     "check_fit",
+    "coding",
+    "in_form",
     "load",
     "loads",
     "lower",
@@ -26,6 +31,7 @@ __all__ = [
     "run_reference",
     "run_stream",
     "run_tensors",
+    "scheme_name",
 ]
 
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from hilbench.errors import ImageTooLarge
-from hilbench.models import cost, dsp, rows
+from hilbench.models import cost, dsp, mve, rows, thumb1
 from hilbench.models.coding import Coded, code_tensors
-from hilbench.models.graph import Graph
+from hilbench.models.dsp import Packed
+from hilbench.models.graph import Graph, is_weighted
 from hilbench.models.image_writer import ImageWriter, weights_tensor
 from hilbench.models.lowering import Step, layers, lower
-from hilbench.models.plan import Buffer, align, plan
+from hilbench.models.plan import Buffer, Place, align, plan
 from hilbench.schema import image
+
+#: Kernels by the instruction set that they need, best first: each takes what it can.
+PackStep = Callable[[Graph, Step], Packed | None]
+PACKERS: dict[str, tuple[image.Kernel, PackStep]] = {
+    "mve": (image.Kernel.MVE, mve.pack_step),
+    "dsp": (image.Kernel.DSP, dsp.pack_step),
+    "thumb1": (image.Kernel.THUMB1, thumb1.pack_step),
+    "rv32im": (image.Kernel.RV32, thumb1.pack_step),
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,7 @@ class OpReport:
     output_shape: tuple[int, ...]
     output_offset: int
     output_bytes: int
+    storage: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,12 @@ class Image:
         One per layer: operators of the model that the device executes.
     model_digest : str
         SHA-256 of the .tflite file, hex.
+    places : tuple of Place
+        Everything in the arena; its operators are steps of the packer.
+    layer_of_step : tuple of int
+        For each step the operator in ``ops`` that it belongs to.
+    arena_lower_bound_bytes : int
+        What lives at one time at most: no plan of these buffers can be smaller.
     """
 
     data: bytes
@@ -54,6 +71,9 @@ class Image:
     output_bytes: int
     ops: tuple[OpReport, ...]
     model_digest: str
+    places: tuple[Place, ...] = ()
+    layer_of_step: tuple[int, ...] = ()
+    arena_lower_bound_bytes: int = 0
 
     @property
     def macs(self) -> int:
@@ -88,10 +108,11 @@ def pack(
         See :func:`hilbench.models.load`.
     """
     steps = lower(graph)
-    use_dsp = "dsp" in isa and not reference_kernels
-    packed = [dsp.pack_step(graph, step) if use_dsp else None for step in steps]
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
-    kernels = [canonical if p is None else image.Kernel.DSP for p in packed]
+    packers = [] if reference_kernels else [PACKERS[name] for name in PACKERS if name in isa]
+    choices = [_choose(graph, step, packers) for step in steps]
+    kernels = [canonical if kernel is None else kernel for kernel, _ in choices]
+    packed = [p for _, p in choices]
     scratch = [
         p.scratch_bytes if p is not None else _scratch_bytes(graph, step)
         for step, p in zip(steps, packed, strict=True)
@@ -127,9 +148,25 @@ def pack(
         arena_bytes=layout.arena_bytes,
         vector_bytes=graph.vector_bytes,
         output_bytes=graph.output_bytes,
-        ops=_reports(graph, steps, kernels, layout.offsets),
+        ops=_reports(graph, steps, kernels, layout.offsets, coded),
         model_digest=graph.digest,
+        places=layout.places,
+        layer_of_step=_layers_of(steps),
+        arena_lower_bound_bytes=layout.lower_bound_bytes,
     )
+
+
+def _choose(
+    graph: Graph, step: Step, packers: Iterable[tuple[image.Kernel, PackStep]]
+) -> tuple[image.Kernel | None, Packed | None]:
+    """The first kernel that takes a step; none: it stays canonical."""
+    if not step.inputs:
+        return None, None
+    for kernel, pack_step in packers:
+        packed = pack_step(graph, step)
+        if packed is not None:
+            return kernel, packed
+    return None, None
 
 
 def check_fit(
@@ -182,10 +219,15 @@ def _flags(steps: tuple[Step, ...]) -> list[int]:
 
 
 def _reports(
-    graph: Graph, steps: tuple[Step, ...], kernels: list[image.Kernel], offsets: dict[int, int]
+    graph: Graph,
+    steps: tuple[Step, ...],
+    kernels: list[image.Kernel],
+    offsets: dict[int, int],
+    coded: list[Coded | None],
 ) -> tuple[OpReport, ...]:
     """One report per layer, the costs of its steps summed."""
     kernel_of = {id(step): kernel for step, kernel in zip(steps, kernels, strict=True)}
+    code_of = {id(step): code for step, code in zip(steps, coded, strict=True)}
     reports = []
     for end in layers(steps):
         parts = [step for step in steps if step.index == end.index and not step.is_init]
@@ -200,9 +242,21 @@ def _reports(
                 output_shape=output.shape,
                 output_offset=offsets[end.output],
                 output_bytes=output.bytes,
+                storage=_storage(graph, end, code_of[id(end)]),
             )
         )
     return tuple(reports)
+
+
+def _storage(graph: Graph, step: Step, code: Coded | None) -> str:
+    if code is not None:
+        return "huffman"
+    return "plain" if is_weighted(graph.operators[step.index]) else ""
+
+
+def _layers_of(steps: tuple[Step, ...]) -> tuple[int, ...]:
+    numbers = {end.index: number for number, end in enumerate(layers(steps))}
+    return tuple(numbers.get(step.index, 0) for step in steps)
 
 
 def _scratch_bytes(graph: Graph, step: Step) -> int:

@@ -31,6 +31,21 @@ IN_PLACE = frozenset(
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where something lies, and from which operator to which, both included.
+
+    ``tensors`` are indices in the graph; empty for scratch and buffers.
+    """
+
+    what: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+    tensors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """Offsets in the arena, all multiples of 16.
 
@@ -44,6 +59,8 @@ class Plan:
         One per operator; 0 where it needs none.
     buffer_offsets : tuple of int
         One per buffer that was asked for.
+    places : tuple of Place
+        Everything that lies in the arena.
     lower_bound_bytes : int
         No plan can be smaller: the most that lives at one time.
     """
@@ -53,6 +70,7 @@ class Plan:
     scratch_offsets: tuple[int, ...]
     lower_bound_bytes: int
     buffer_offsets: tuple[int, ...] = ()
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,7 @@ class _Block:
     members: list[int] = field(default_factory=list)
     scratch_of: int = -1
     offset: int = 0
+    what: str = "tensor"
 
     def meets(self, other: _Block) -> bool:
         """Whether both live at some operator."""
@@ -103,8 +122,8 @@ def plan(
     blocks = _blocks(graph, steps, in_place or [False] * len(steps))
     for index, size in enumerate(scratch_bytes):
         if size:
-            blocks.append(_Block(align(size), index, index, scratch_of=index))
-    extra = [_Block(align(b.size), b.first, b.last) for b in buffers]
+            blocks.append(_Block(align(size), index, index, scratch_of=index, what="scratch"))
+    extra = [_Block(align(b.size), b.first, b.last, what="decoded weights") for b in buffers]
     blocks += extra
     bound = max(sum(b.size for b in blocks if b.first <= i <= b.last) for i in range(len(steps)))
     arena, offsets = _best_placement(blocks, bound)
@@ -115,7 +134,16 @@ def plan(
             scratch[block.scratch_of] = offset
         places.update(dict.fromkeys(block.members, offset))
     placed = dict(zip(map(id, blocks), offsets, strict=True))
-    return Plan(arena, places, tuple(scratch), bound, tuple(placed[id(b)] for b in extra))
+    return Plan(
+        arena,
+        places,
+        tuple(scratch),
+        bound,
+        tuple(placed[id(b)] for b in extra),
+        tuple(
+            Place(b.what, placed[id(b)], b.size, b.first, b.last, tuple(b.members)) for b in blocks
+        ),
+    )
 
 
 def align(size: int) -> int:
@@ -131,9 +159,10 @@ def _blocks(graph: Graph, steps: tuple[Step, ...], in_place: Sequence[bool]) -> 
         for index in step.inputs:
             if index != -1 and graph.tensors[index].data is None:
                 last_use[index] = i
-    last_use.update(dict.fromkeys(graph.output_indices, len(steps) - 1))
+    # Outputs outlive the last operator: it must not take their place.  Nor that of the state.
+    last_use.update(dict.fromkeys(graph.output_indices, len(steps)))
     state = {i for i in last_use if graph.tensors[i].is_variable}
-    last_use.update(dict.fromkeys(state, len(steps)))  # beyond: nobody may take its place
+    last_use.update(dict.fromkeys(state, len(steps)))
     seen = _last_views(graph, steps, last_use)
     # The inputs are all loaded before the first operator.
     block_of = {

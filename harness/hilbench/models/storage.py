@@ -17,6 +17,31 @@ from hilbench.quantization import MAX_FLOAT8, to_float8
 FORMS = ("plain", "fp8", "huffman", "fp8-huffman")
 
 
+#: When Huffman-coded weights are decoded: before each use, or once when the image is loaded.
+DECODE = ("layer", "once")
+
+
+def in_form(graph: Graph, form: str) -> Graph:
+    """The graph with its weights in one of :data:`FORMS`; coding is the packer's part.
+
+    Raises
+    ------
+    ModelError
+        fp8 of a model without float32 weights.
+    """
+    return with_float8_weights(graph) if form.startswith("fp8") else graph
+
+
+def coding(form: str, decode: str) -> str:
+    """What :func:`hilbench.models.pack` is told."""
+    return decode if form.endswith("huffman") else ""
+
+
+def scheme_name(graph: Graph, form: str) -> str:
+    """The graph's scheme, with how it is stored."""
+    return f"{graph.scheme}-huffman" if form.endswith("huffman") else graph.scheme
+
+
 def with_float8_weights(graph: Graph) -> Graph:
     """The graph with each operator's float32 weights rounded to E4M3.
 

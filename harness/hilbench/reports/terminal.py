@@ -170,11 +170,10 @@ def device_list(rows: Sequence[Any], probes: Sequence[Any], ports: Sequence[Any]
     return table
 
 
-def pack_table(graph: Any, image: Any) -> Table:
+def pack_table(model: str, scheme: str, image: Any) -> Table:
     """Each operator's cost, and the totals."""
     title = (
-        f"{graph.name} ({graph.scheme}): image {len(image.data):,} bytes, "
-        f"arena {image.arena_bytes:,} bytes"
+        f"{model} ({scheme}): image {len(image.data):,} bytes, arena {image.arena_bytes:,} bytes"
     )
     table = Table(title=title, title_justify="left", show_footer=True)
     table.add_column("op", justify="right")
@@ -184,9 +183,10 @@ def pack_table(graph: Any, image: Any) -> Table:
     table.add_column("MACs", justify="right", footer=f"{image.macs:,}")
     table.add_column("share", justify="right")
     table.add_column("weights, bytes", justify="right")
+    table.add_column("stored")
     for number, op in enumerate(image.ops):
         shape = " × ".join(map(str, op.output_shape))
         share = f"{100 * op.macs / image.macs:.1f} %" if image.macs else ""
-        row = (op.name, op.kernel, shape, f"{op.macs:,}", share, f"{op.weight_bytes:,}")
+        row = (op.name, op.kernel, shape, f"{op.macs:,}", share, f"{op.weight_bytes:,}", op.storage)
         table.add_row(str(number), *row)
     return table

@@ -106,7 +106,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     files = [*sources.glob("*.c"), *sources.glob("kernels/*/*.c")]
     shim = Path(__file__).with_name("engine_shim.c")
     flags = ["-std=c11", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared"]
-    flags += ["-DHB_KERNELS_DSP", "-DHB_DSP_MODEL"]
+    flags += ["-DHB_KERNELS_DSP", "-DHB_DSP_MODEL", "-DHB_KERNELS_MVE", "-DHB_MVE_MODEL"]
+    flags += ["-DHB_KERNELS_THUMB1"]
     includes = [f"-I{sources}", f"-I{sources / 'kernels'}"]
     command = [compiler, *flags, *includes, "-o", str(target), str(shim), *map(str, files)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -117,7 +118,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 def assert_agrees(engine: Engine, graph: Graph, vectors: NDArray[np.uint8]) -> None:
     ours = models.run_tensors(graph, vectors)
     for number, vector in enumerate(vectors):
-        for isa in ((), ("dsp",)):
+        for isa in ((), ("dsp",), ("mve",), ("thumb1",)):
             theirs = engine.layers(graph, vector, isa)
             for layer, output in zip(layers(lower(graph)), theirs, strict=True):
                 expected = ours[layer.output][number]

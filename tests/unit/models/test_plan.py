@@ -97,6 +97,12 @@ def test_a_sum_takes_the_place_of_an_operand_that_dies() -> None:
     assert layout.arena_bytes == 128
 
 
+def test_the_last_sum_does_not_take_the_place_of_an_output() -> None:
+    graph = replace(sum_graph(operand_is_read_again=False), output_indices=(2, 3))
+    layout, _ = planned(graph)
+    assert layout.offsets[3] != layout.offsets[2]
+
+
 def test_a_reshape_shares_its_place() -> None:
     tensors = (int8("a", (1, 8, 8, 1)), int8("b", (1, 64)))
     operator = Operator("RESHAPE", (0,), (1,), ReshapeOptions((1, 64)))

@@ -21,6 +21,7 @@
 #define SCB_AIRCR_VECTKEY (0x05FAu << 16)
 #define SCB_AIRCR_SYSRESETREQ (1u << 2)
 #define SCB_CCR 0xE000ED14u    /* configuration and control [B3.2.8] */
+#define SCB_CCR_UNALIGN_TRP (1u << 3)
 #define SCB_CCR_DC (1u << 16)
 #define SCB_CCR_IC (1u << 17)
 #define SCB_CFSR 0xE000ED28u   /* configurable fault status [B3.2.15] */

@@ -28,6 +28,6 @@ __attribute__((naked)) void hb_fault_entry(void) {
     __asm volatile("mrs r0, msp\n\t"
                    "ldr r1, =hb_fault_stack + 512\n\t"
                    "mov sp, r1\n\t"
-                   "b hb_fault\n\t"
+                   "bl hb_fault\n\t"
                    ".ltorg");
 }

@@ -2,10 +2,15 @@
 #include "hb_start.h"
 
 /* Runs before .data and .bss are there; the FPU must be on before any other C function, which may
- * save its registers. */
+ * save its registers.  Code for Armv6-M runs without unaligned accesses also where the core would
+ * allow them. */
 __attribute__((noreturn)) void hb_reset_entry(void) {
     __asm volatile("cpsid i");
+#if __ARM_ARCH == 6
+    HB_REGISTER(SCB_CCR) |= SCB_CCR_UNALIGN_TRP;
+#else
     HB_REGISTER(SCB_CPACR) |= SCB_CPACR_CP10_CP11;
+#endif
     hb_barrier();
     hb_prepare_memory();
     __asm volatile("cpsie i");
