@@ -42,6 +42,15 @@ def require_module(name: str, extra: str) -> None:
         _absent(f"{name} is missing: pip install 'hilbench[{extra}]'")
 
 
+def require_wake_word(name: str) -> Path:
+    """A streaming model of the package pymicro-wakeword, which is not imported."""
+    require_module("pymicro_wakeword", "test")
+    spec = find_spec("pymicro_wakeword")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "models" / f"{name}.tflite"
+
+
 def require_shared(name: str) -> Path:
     """A file of the data folder beside the clone; its absence is never a failure."""
     path = SHARED / name

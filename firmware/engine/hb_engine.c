@@ -212,11 +212,14 @@ static void run_pool(const struct hb_engine *engine, const struct hb_image_op *o
         return;
     }
 #endif
+    const bool is_s16 = in->dtype == HB_DTYPE_INT16;
     if (op->opcode == HB_OPCODE_AVERAGE_POOL_2D) {
-        if (is_float) hb_average_pool_2d_f32_ref(&args);
+        if (is_s16) hb_average_pool_2d_s16_ref(&args);
+        else if (is_float) hb_average_pool_2d_f32_ref(&args);
         else hb_average_pool_2d_s8_ref(&args);
     } else {
-        if (is_float) hb_max_pool_2d_f32_ref(&args);
+        if (is_s16) hb_max_pool_2d_s16_ref(&args);
+        else if (is_float) hb_max_pool_2d_f32_ref(&args);
         else hb_max_pool_2d_s8_ref(&args);
     }
 }
@@ -226,11 +229,14 @@ static void run_softmax(const struct hb_engine *engine, const struct hb_image_op
     const struct hb_softmax_args args = {
         .input = tensor_data(engine, in),
         .output = tensor_data(engine, out),
+        .exp_table = slot_data(engine, op, 1),
+        .reciprocal_table = slot_data(engine, op, 2),
         .rows = (int32_t)(hb_elements(in) / in->dims[3]),
         .depth = (int32_t)in->dims[3],
         .params = hb_softmax_params(engine, op),
     };
     if (in->dtype == HB_DTYPE_FLOAT32) hb_softmax_f32_ref(&args);
+    else if (in->dtype == HB_DTYPE_INT16) hb_softmax_s16_ref(&args);
     else hb_softmax_s8_ref(&args);
 }
 
@@ -271,11 +277,11 @@ static void run_add(const struct hb_engine *engine, const struct hb_image_op *op
     else hb_add_s8_ref(&args);
 }
 
-/* Both operands have the output's shape. */
+/* Both operands have the output's shape, and there is a kernel for no other. */
 static bool is_plain_add(const struct hb_engine *engine, const struct hb_image_op *op,
                          const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
     const struct hb_image_tensor other = hb_tensor_at(engine, op->inputs[1]);
-    return hb_same_shape(in, out) && hb_same_shape(&other, out);
+    return out->dtype != HB_DTYPE_INT16 && hb_same_shape(in, out) && hb_same_shape(&other, out);
 }
 
 static void run_op(const struct hb_engine *engine, const struct hb_image_op *op) {

@@ -37,7 +37,7 @@ enum hb_storage {
 
 /* Bits of op.flags. */
 enum hb_op_flag {
-    HB_OP_FLAG_INIT = 1, /* Executed when the state is reset, not in an inference; such operators come first. */
+    HB_OP_FLAG_INIT = 1, /* Executed when the state is reset, not in an inference; such operators come first, and write state.  The agent resets before every vector, in every mode: order, repetition and retransmission change no result. */
     HB_OP_FLAG_CONTINUES = 2, /* The next operator belongs to the same operator of the model: no layer ends here. */
     HB_OP_FLAG_DYNAMIC_SYMMETRIC = 4, /* Float data, int8 weights: rows of the data are quantized to int8 on the fly, zero point 0. */
     HB_OP_FLAG_DYNAMIC_ASYMMETRIC = 8, /* As dynamic_symmetric, with a zero point per row. */
@@ -50,7 +50,7 @@ enum hb_kernel {
     HB_KERNEL_DSP = 2, /* int8, Armv7E-M's DSP extension.  Slot 1 of weighted operators holds a stream, int32[blocks, words] (models/dsp.py); slots 2 to 5 are absent. */
     HB_KERNEL_MVE = 3, /* int8 and int16 data, int4 weights too, Armv8.1-M's M-profile vector extension (models/mve.py).  Slots as dsp's. */
     HB_KERNEL_THUMB1 = 4, /* int8, Armv6-M (models/thumb1.py). */
-    HB_KERNEL_RV32 = 5, /* int8, RV32IM (models/rv32.py). */
+    HB_KERNEL_RV32 = 5, /* int8, RV32IM: the layouts of thumb1. */
 };
 
 /* Operators.  The inputs' slots are given; absent ones hold no_tensor.  One operator of the model may become several: all but its last have the flag continues.  A layer, for profiles and checksums, is an operator of the model, and its output that of the last: a SPLIT's last output, the state that ASSIGN_VARIABLE writes. */
@@ -60,7 +60,7 @@ enum hb_opcode {
     HB_OPCODE_FULLY_CONNECTED = 3, /* 0 data, 1 weights [O,I], 2 bias or absent, 3 multiplier int32[O], 4 shift int32[O] (int8 only; the packer repeats a per-tensor pair O times).  Data is read as [batch, I], batch = elements / I.  Parameters: conv (offsets and activation range only). */
     HB_OPCODE_AVERAGE_POOL_2D = 4, /* 0 data.  Parameters: pool.  int8: rounded half away from zero over the positions inside the input. */
     HB_OPCODE_MAX_POOL_2D = 5, /* 0 data.  Parameters: pool. */
-    HB_OPCODE_SOFTMAX = 6, /* 0 data, over the last dimension.  Parameters: softmax. */
+    HB_OPCODE_SOFTMAX = 6, /* 0 data, over the last dimension; int16: 1, 2 tables of 513 int16 in Q0.15, of e^x on [-10, 0] and 1 / (1 + x) on [0, 1].  Parameters: softmax. */
     HB_OPCODE_RESHAPE = 7, /* 0 data, same number of bytes; a copy unless both share their place.  No parameters. */
     HB_OPCODE_ADD = 8, /* 0, 1 data, each dimension the output's or 1.  Parameters: add. */
     HB_OPCODE_SUB = 9, /* 0 minus 1, as add.  Parameters: add. */
@@ -70,7 +70,7 @@ enum hb_opcode {
     HB_OPCODE_MOVE = 13, /* 0 data: copies a box of elements, any distances on either side; slices, concatenation, padding, transposition.  Writes that part of the output alone.  Parameters: move. */
     HB_OPCODE_FILL = 14, /* No inputs.  Sets every element of the output.  Parameters: fill. */
     HB_OPCODE_LOOKUP = 15, /* 0 data int8 or uint8, 1 table of 256 elements of the output's type, int8 or uint8: any function of one byte.  Entry q + 128 for int8 data q, entry q for uint8. */
-    HB_OPCODE_UNARY = 16, /* 0 data, int16 or float32.  Parameters: unary. */
+    HB_OPCODE_UNARY = 16, /* 0 data, int16 or float32; int16 logistic and tanh: 1 table of logistic(i / 24) in 16 fractional bits, int16[256] that hold uint16.  Parameters: unary. */
     HB_OPCODE_QUANTIZE = 17, /* 0 data: to another type or quantization.  Parameters: quantize. */
     HB_OPCODE_DEQUANTIZE = 18, /* 0 data, to float32.  Parameters: quantize. */
     HB_OPCODE_RESIZE_NEAREST = 19, /* 0 data NHWC, 1 input row of every output row, int16[height], 2 input column of every output column, int16[width].  No parameters. */
@@ -380,8 +380,8 @@ HB_MUST_USE static inline int hb_image_pool_decode(const uint8_t *in, size_t byt
 /* Parameters of softmax. */
 #define HB_IMAGE_SOFTMAX_BYTES 16u
 struct hb_image_softmax {
-    int32_t input_multiplier; /* int8: as TensorFlow Lite's PreprocessSoftmaxScaling with 5 integer bits. */
-    int32_t input_left_shift; /* int8: its left shift, 0 to 31. */
+    int32_t input_multiplier; /* int8: as TensorFlow Lite's PreprocessSoftmaxScaling with 5 integer bits; int16: Q31, a difference of -65535 stands for -10. */
+    int32_t input_left_shift; /* int8: its left shift, 0 to 31; int16: -31 to 30. */
     int32_t diff_min; /* int8: differences below it count as zero; <= 0. */
     float beta; /* float: factor of the exponent. */
 };
@@ -409,7 +409,7 @@ struct hb_image_add {
     int32_t input1_offset; /* Minus the zero point; -127 to 128, 0 for int16. */
     int32_t input2_offset; /* Minus the zero point. */
     int32_t output_offset; /* Zero point. */
-    int32_t left_shift; /* 20 for int8. */
+    int32_t left_shift; /* 20 for int8, 15 for int16. */
     int32_t input1_multiplier; /* Q31. */
     int32_t input1_shift; /* <= 0. */
     int32_t input2_multiplier; /* Q31. */

@@ -4,12 +4,14 @@
 
 static void run_row(const struct hb_image_op *op, uint8_t dtype,
                     const struct hb_binary_args *args) {
-    const bool is_float = dtype == HB_DTYPE_FLOAT32;
+    const bool is_float = dtype == HB_DTYPE_FLOAT32, is_s16 = dtype == HB_DTYPE_INT16;
     if (op->opcode == HB_OPCODE_MUL) {
-        if (is_float) hb_mul_f32_ref(args);
+        if (is_s16) hb_mul_s16_ref(args);
+        else if (is_float) hb_mul_f32_ref(args);
         else hb_mul_s8_ref(args);
     } else {
-        if (is_float) hb_sum_f32_ref(args);
+        if (is_s16) hb_sum_s16_ref(args);
+        else if (is_float) hb_sum_f32_ref(args);
         else hb_sum_s8_ref(args);
     }
 }
@@ -93,13 +95,18 @@ static void run_lookup(const struct hb_engine *engine, const struct hb_image_op 
 
 static void run_unary(const struct hb_engine *engine, const struct hb_image_op *op,
                       const struct hb_image_tensor *in, const struct hb_image_tensor *out) {
-    const struct hb_unary_args args = {
+    struct hb_unary_args args = {
         .input = hb_tensor_data(engine, in),
         .output = hb_tensor_data(engine, out),
         .elements = (int32_t)hb_elements(out),
         .params = hb_unary_params(engine, op),
     };
-    hb_unary_f32_ref(&args);
+    if (op->inputs[1] != HB_IMAGE_NO_TENSOR) {
+        const struct hb_image_tensor table = hb_tensor_at(engine, op->inputs[1]);
+        args.table = (const void *)hb_tensor_data(engine, &table);
+    }
+    if (in->dtype == HB_DTYPE_INT16) hb_unary_s16_ref(&args);
+    else hb_unary_f32_ref(&args);
 }
 
 static void run_quantize(const struct hb_engine *engine, const struct hb_image_op *op,
@@ -113,7 +120,8 @@ static void run_quantize(const struct hb_engine *engine, const struct hb_image_o
         .params = hb_quantize_params(engine, op),
     };
     if (op->opcode == HB_OPCODE_DEQUANTIZE) hb_dequantize_ref(&args);
-    else hb_quantize_f32_ref(&args);
+    else if (in->dtype == HB_DTYPE_FLOAT32) hb_quantize_f32_ref(&args);
+    else hb_requantize_ref(&args);
 }
 
 static void run_mean(const struct hb_engine *engine, const struct hb_image_op *op,
@@ -135,6 +143,7 @@ static void run_mean(const struct hb_engine *engine, const struct hb_image_op *o
         stride *= extent;
     }
     if (in->dtype == HB_DTYPE_FLOAT32) hb_mean_f32_ref(&args);
+    else if (in->dtype == HB_DTYPE_INT16) hb_mean_s16_ref(&args);
     else hb_mean_s8_ref(&args);
 }
 

@@ -6,7 +6,7 @@
 #define TABLE_ENTRIES 256u
 
 static bool is_number(uint8_t dtype) {
-    return dtype == HB_DTYPE_INT8 || dtype == HB_DTYPE_FLOAT32;
+    return dtype == HB_DTYPE_INT8 || dtype == HB_DTYPE_INT16 || dtype == HB_DTYPE_FLOAT32;
 }
 
 static bool is_byte(uint8_t dtype) { return dtype == HB_DTYPE_INT8 || dtype == HB_DTYPE_UINT8; }
@@ -37,11 +37,11 @@ bool hb_check_sum(const struct hb_engine *engine, const struct hb_image_op *op) 
     for (uint32_t i = 0; i < 3u; i++) {
         if (multipliers[i] < 0 || shifts[i] < -31 || shifts[i] > 0) return false;
     }
-    /* 255 << 20, twice, stays far inside int32. */
+    /* 255 << 20 or 32768 << 15, halved by the multiplier, twice, stays inside int32. */
     return hb_is_minus_zero_point(out.dtype, p.input1_offset) &&
            hb_is_minus_zero_point(out.dtype, p.input2_offset) &&
            hb_is_zero_point(out.dtype, p.output_offset) && p.left_shift >= 0 &&
-           p.left_shift <= 20;
+           p.left_shift <= (out.dtype == HB_DTYPE_INT16 ? 15 : 20);
 }
 
 static bool check_mul(const struct hb_engine *engine, const struct hb_image_op *op) {
@@ -73,15 +73,46 @@ static bool check_lookup(const struct hb_engine *engine, const struct hb_image_o
            hb_elements(&table) == TABLE_ENTRIES;
 }
 
+/* The table of logistic and tanh, or no table. */
+static bool check_unary_table(const struct hb_engine *engine, const struct hb_image_op *op,
+                              bool is_wanted) {
+    struct hb_image_tensor table;
+    if (!is_wanted) return hb_slots_absent(op, 1);
+    return hb_get_input(engine, op, 1, &table) && table.storage == HB_STORAGE_CONSTANT &&
+           table.dtype == HB_DTYPE_INT16 && hb_elements(&table) == TABLE_ENTRIES;
+}
+
+static bool check_unary_s16(const struct hb_engine *engine, const struct hb_image_op *op) {
+    const struct hb_image_unary p = hb_unary_params(engine, op);
+    if (!hb_is_clamp(HB_DTYPE_INT16, p.act_min, p.act_max, 0.0f, 0.0f)) return false;
+    switch (p.function) {
+    case HB_FUNCTION_LOGISTIC:
+    case HB_FUNCTION_TANH:
+        return check_unary_table(engine, op, true) && p.multiplier >= 0 &&
+               p.multiplier <= INT16_MAX && p.shift >= 0 && p.shift <= 31;
+    case HB_FUNCTION_CLAMP:
+    case HB_FUNCTION_LEAKY_RELU:
+        return check_unary_table(engine, op, false) && hb_is_multiplier(p.multiplier, p.shift) &&
+               p.alpha_multiplier > INT32_MIN && p.alpha_shift >= -31 && p.alpha_shift <= 30;
+    default: return false;
+    }
+}
+
 static bool check_unary(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, out;
-    if (op->params_bytes != HB_IMAGE_UNARY_BYTES || !check_one(engine, op, 1, &in, &out)) {
+    if (op->params_bytes != HB_IMAGE_UNARY_BYTES || !check_one(engine, op, 2, &in, &out) ||
+        out.dtype != in.dtype) {
         return false;
     }
+    if (in.dtype == HB_DTYPE_INT16) return check_unary_s16(engine, op);
     const struct hb_image_unary p = hb_unary_params(engine, op);
-    return in.dtype == HB_DTYPE_FLOAT32 && out.dtype == in.dtype &&
+    return in.dtype == HB_DTYPE_FLOAT32 && check_unary_table(engine, op, false) &&
            p.function >= HB_FUNCTION_CLAMP && p.function <= HB_FUNCTION_LEAKY_RELU &&
            p.act_min_f <= p.act_max_f && p.alpha == p.alpha; /* no NaN */
+}
+
+static bool is_quantized(uint8_t dtype) {
+    return dtype == HB_DTYPE_INT8 || dtype == HB_DTYPE_INT16;
 }
 
 static bool check_quantize(const struct hb_engine *engine, const struct hb_image_op *op) {
@@ -90,8 +121,10 @@ static bool check_quantize(const struct hb_engine *engine, const struct hb_image
         return false;
     }
     const struct hb_image_quantize p = hb_quantize_params(engine, op);
-    return in.dtype == HB_DTYPE_FLOAT32 && out.dtype == HB_DTYPE_INT8 && p.scale > 0.0f &&
-           hb_is_zero_point(out.dtype, p.output_offset);
+    if (!is_quantized(out.dtype) || !hb_is_zero_point(out.dtype, p.output_offset)) return false;
+    if (in.dtype == HB_DTYPE_FLOAT32) return p.scale > 0.0f;
+    return is_quantized(in.dtype) && hb_is_minus_zero_point(in.dtype, p.input_offset) &&
+           hb_is_multiplier(p.multiplier, p.shift);
 }
 
 static bool check_dequantize(const struct hb_engine *engine, const struct hb_image_op *op) {
@@ -100,7 +133,8 @@ static bool check_dequantize(const struct hb_engine *engine, const struct hb_ima
         return false;
     }
     const struct hb_image_quantize p = hb_quantize_params(engine, op);
-    return is_byte(in.dtype) && out.dtype == HB_DTYPE_FLOAT32 && p.scale > 0.0f &&
+    return (is_byte(in.dtype) || in.dtype == HB_DTYPE_INT16) && out.dtype == HB_DTYPE_FLOAT32 &&
+           p.scale > 0.0f &&
            hb_is_minus_zero_point(in.dtype, p.input_offset);
 }
 

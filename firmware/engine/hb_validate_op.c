@@ -1,8 +1,13 @@
 /* What each operator demands of its tensors and parameters. */
-#include "hb_internal.h"
+#include "hb_checks.h"
 
 /* Sum of exponentials in Q12.19: 4095 times 1.0 is the most that fits. */
 #define MAX_SOFTMAX_DEPTH 4095u
+/* int16: sum of exponentials in Q16.15; tables of e^x and 1 / (1 + x). */
+#define MAX_SOFTMAX_DEPTH_S16 32767u
+#define SOFTMAX_TABLE_ENTRIES 513u
+/* So many int16 and their half fit 32 bits. */
+#define MAX_POOL_POSITIONS_S16 32768u
 
 bool hb_slots_absent(const struct hb_image_op *op, uint32_t first_slot) {
     for (uint32_t i = first_slot; i < HB_IMAGE_OP_INPUTS; i++) {
@@ -135,6 +140,13 @@ static bool check_fully_connected(const struct hb_engine *engine, const struct h
            check_channels(engine, op, in.dtype, outputs);
 }
 
+/* The most inputs that a window may meet. */
+static uint64_t pool_positions(const struct hb_image_tensor *in, const struct hb_image_pool *p) {
+    const uint64_t rows = p->filter_h < in->dims[1] ? p->filter_h : in->dims[1];
+    const uint64_t columns = p->filter_w < in->dims[2] ? p->filter_w : in->dims[2];
+    return rows * columns;
+}
+
 bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in;
     if (op->params_bytes != HB_IMAGE_POOL_BYTES || !hb_get_input(engine, op, 0, &in) ||
@@ -143,25 +155,45 @@ bool hb_check_pool(const struct hb_engine *engine, const struct hb_image_op *op)
     }
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     const struct hb_image_pool p = hb_pool_params(engine, op);
-    if (!is_kernel_type(in.dtype) || out.dtype != in.dtype || in.dims[0] != out.dims[0] ||
+    const bool is_s16 = in.dtype == HB_DTYPE_INT16;
+    if ((!is_kernel_type(in.dtype) && !is_s16) || out.dtype != in.dtype ||
+        in.dims[0] != out.dims[0] ||
         in.dims[3] != out.dims[3]) {
         return false;
     }
     if (p.filter_h == 0u || p.filter_w == 0u || p.stride_h == 0u || p.stride_w == 0u) return false;
     return hb_check_axis(in.dims[1], out.dims[1], p.filter_h, p.stride_h, 1, p.pad_top) &&
            hb_check_axis(in.dims[2], out.dims[2], p.filter_w, p.stride_w, 1, p.pad_left) &&
-           check_clamp(in.dtype, p.act_min, p.act_max, p.act_min_f, p.act_max_f);
+           hb_is_clamp(in.dtype, p.act_min, p.act_max, p.act_min_f, p.act_max_f) &&
+           (!is_s16 || pool_positions(&in, &p) <= MAX_POOL_POSITIONS_S16);
+}
+
+/* A row of int16 constants in a slot. */
+static bool is_softmax_table(const struct hb_engine *engine, const struct hb_image_op *op,
+                             uint32_t slot) {
+    struct hb_image_tensor table;
+    return hb_get_input(engine, op, slot, &table) &&
+           is_constant_row(&table, HB_DTYPE_INT16, SOFTMAX_TABLE_ENTRIES);
+}
+
+static bool check_softmax_s16(const struct hb_engine *engine, const struct hb_image_op *op,
+                              const struct hb_image_tensor *in,
+                              const struct hb_image_softmax *p) {
+    return in->dims[3] <= MAX_SOFTMAX_DEPTH_S16 && is_softmax_table(engine, op, 1) &&
+           is_softmax_table(engine, op, 2) && hb_slots_absent(op, 3) &&
+           hb_is_multiplier(p->input_multiplier, p->input_left_shift);
 }
 
 static bool check_softmax(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in;
-    if (op->params_bytes != HB_IMAGE_SOFTMAX_BYTES || !hb_get_input(engine, op, 0, &in) ||
-        !hb_slots_absent(op, 1)) {
+    if (op->params_bytes != HB_IMAGE_SOFTMAX_BYTES || !hb_get_input(engine, op, 0, &in)) {
         return false;
     }
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     const struct hb_image_softmax p = hb_softmax_params(engine, op);
-    if (!is_kernel_type(in.dtype) || out.dtype != in.dtype || !same_shape(&in, &out)) return false;
+    if (out.dtype != in.dtype || !same_shape(&in, &out)) return false;
+    if (in.dtype == HB_DTYPE_INT16) return check_softmax_s16(engine, op, &in, &p);
+    if (!is_kernel_type(in.dtype) || !hb_slots_absent(op, 1)) return false;
     if (in.dtype == HB_DTYPE_FLOAT32) return p.beta > 0.0f;
     if (in.dims[3] > MAX_SOFTMAX_DEPTH || p.input_multiplier < 0 || p.input_left_shift < 0 ||
         p.input_left_shift > 31 || p.diff_min > 0) {

@@ -9,6 +9,7 @@ import numpy as np
 
 from hilbench.models.graph import (
     AddOptions,
+    CallOnceOptions,
     ConcatenationOptions,
     Graph,
     LeakyReluOptions,
@@ -16,14 +17,18 @@ from hilbench.models.graph import (
     NoOptions,
     Operator,
     Options,
+    PoolOptions,
     ResizeOptions,
+    SoftmaxOptions,
     SplitOptions,
     StridedSliceOptions,
     Tensor,
+    VariableOptions,
 )
 from hilbench.quantization import Activation
 
 SHAPE = (1, 4, 3, 2)
+DTYPES = ("int8", "int16", "float32")
 
 
 @dataclass
@@ -85,6 +90,14 @@ def arithmetic(dtype: str) -> Graph:
     if dtype == "float32":
         for opcode in ("LOGISTIC", "TANH", "HARD_SWISH", "RELU6"):
             c.add(opcode, SHAPE)
+    if dtype == "int16":
+        unit = {"scales": (1 / 32768,)}
+        c.add("RELU", SHAPE)
+        c.add("TANH", SHAPE, **unit)
+        c.add("LOGISTIC", SHAPE, **unit)
+        c.add("MAX_POOL_2D", SHAPE, PoolOptions(True, 2, 2), **unit)
+        c.add("AVERAGE_POOL_2D", SHAPE, PoolOptions(True, 3, 1), **unit)
+        c.add("SOFTMAX", SHAPE, SoftmaxOptions(1.0), **unit)
     axes = c.constant([1, 2])
     c.add("MEAN", (1, 1, 1, 2), MeanOptions(True), after=(axes,))
     return c.graph()
@@ -94,8 +107,10 @@ def types(dtype: str) -> Graph:
     """From a quantization to another, to float32, and back."""
     c = Chain(dtype)
     if dtype == "int8":
-        c.add("QUANTIZE", SHAPE, scales=(0.1,))
+        c.add("QUANTIZE", SHAPE, dtype="int16")
         c.add("DEQUANTIZE", SHAPE, dtype="float32")
+    if dtype == "int16":
+        c.add("QUANTIZE", SHAPE, scales=(0.1,))
     c.add("QUANTIZE", SHAPE, dtype="int8")
     c.add("QUANTIZE", SHAPE, dtype="uint8")
     c.add("DEQUANTIZE", SHAPE, dtype="float32")
@@ -120,7 +135,33 @@ def movement(dtype: str) -> Graph:
     return c.graph()
 
 
+def streaming(dtype: str) -> Graph:
+    """A variable that is joined with the input, of which the newest part is kept."""
+    c = Chain(dtype)
+    more = {"scales": (0.05,), "zero_points": (0 if dtype == "int16" else 3,)}
+    more = {} if dtype == "float32" else more
+    initial = np.arange(12).reshape(1, 2, 3, 2).astype(dtype)
+    state = len(c.tensors)
+    c.tensors.append(
+        Tensor("state", initial.shape, dtype, **more, is_variable=True, initial=initial)
+    )
+    c.operators += [
+        Operator("CALL_ONCE", (), (), CallOnceOptions(1)),
+        Operator("VAR_HANDLE", (), (state,), VariableOptions("", "state")),
+    ]
+    read = c.tensor(initial.shape)
+    c.operators.append(Operator("READ_VARIABLE", (state,), (read,), NoOptions()))
+    c.add("CONCATENATION", (1, 6, 3, 2), ConcatenationOptions(1), before=(read,))
+    joined = c.current
+    indices = tuple(c.constant(v) for v in ([0, 4, 0, 0], [1, 6, 3, 2], [1, 1, 1, 1]))
+    c.add("STRIDED_SLICE", initial.shape, StridedSliceOptions(), after=indices)
+    c.operators.append(Operator("ASSIGN_VARIABLE", (state, c.current), (), NoOptions()))
+    c.current = joined
+    c.add("MEAN", (1, 1, 3, 2), MeanOptions(True), after=(c.constant([1]),))
+    return c.graph()
+
+
 def graphs() -> dict[str, Graph]:
     """Every network, by name."""
-    makers = {"arithmetic": arithmetic, "types": types, "movement": movement}
-    return {f"{n} {d}": make(d) for n, make in makers.items() for d in ("int8", "float32")}
+    makers = (arithmetic, types, movement, streaming)
+    return {f"{make.__name__} {d}": make(d) for make in makers for d in DTYPES}

@@ -142,6 +142,26 @@ def test_flags_of_the_first_operator(fuzz: Fuzz, flags: int, status: int) -> Non
     assert fuzz([set_field(CHAIN, "op", 0, "flags", flags)])[0][0] == status
 
 
+STREAM = OPS["streaming int8"]
+
+
+@pytest.mark.parametrize(
+    ("op", "flags", "status"),
+    [(0, 0, e.OK), (0, 3, e.OP), (1, 1, e.OP), (2, 1, e.OP)],
+)
+def test_only_the_first_operators_set_the_state(
+    fuzz: Fuzz, op: int, flags: int, status: int
+) -> None:
+    assert read_image(STREAM).ops[0].flags == m.OpFlag.INIT
+    assert fuzz([set_field(STREAM, "op", op, "flags", flags)])[0][0] == status
+
+
+def test_what_is_set_first_is_state(fuzz: Fuzz) -> None:
+    state = read_image(STREAM).ops[0].output
+    changed = set_field(STREAM, "tensor", state, "storage", m.Storage.ARENA)
+    assert fuzz([changed])[0] == (e.OP, 0)
+
+
 def test_no_layer_goes_on_behind_the_last_operator(fuzz: Fuzz) -> None:
     assert fuzz([set_field(CHAIN, "op", 2, "flags", 2)])[0] == (e.OP, 2)
 

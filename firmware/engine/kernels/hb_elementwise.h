@@ -3,6 +3,7 @@
 #ifndef HB_ELEMENTWISE_H
 #define HB_ELEMENTWISE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "hb_image.h"
@@ -22,6 +23,7 @@ struct hb_binary_args {
 struct hb_unary_args {
     const void *input;
     void *output; /* may be the input */
+    const uint16_t *table; /* int16 logistic and tanh: 256 entries */
     int32_t elements;
     struct hb_image_unary params;
 };
@@ -46,13 +48,18 @@ struct hb_mean_args {
 };
 
 void hb_sum_s8_ref(const struct hb_binary_args *args);
+void hb_sum_s16_ref(const struct hb_binary_args *args);
 void hb_sum_f32_ref(const struct hb_binary_args *args);
 void hb_mul_s8_ref(const struct hb_binary_args *args);
+void hb_mul_s16_ref(const struct hb_binary_args *args);
 void hb_mul_f32_ref(const struct hb_binary_args *args);
+void hb_unary_s16_ref(const struct hb_unary_args *args);
 void hb_unary_f32_ref(const struct hb_unary_args *args);
 void hb_quantize_f32_ref(const struct hb_quantize_args *args);
+void hb_requantize_ref(const struct hb_quantize_args *args);
 void hb_dequantize_ref(const struct hb_quantize_args *args);
 void hb_mean_s8_ref(const struct hb_mean_args *args);
+void hb_mean_s16_ref(const struct hb_mean_args *args);
 void hb_mean_f32_ref(const struct hb_mean_args *args);
 /* table[input ^ flip]: flip 0x80 for int8, 0 for uint8.  The output may be the input. */
 void hb_lookup_ref(const uint8_t *input, const uint8_t *table, uint8_t *output, uint32_t elements,

@@ -48,6 +48,7 @@ struct hb_pool_args {
 struct hb_softmax_args {
     const void *input; /* [rows, depth] */
     void *output;
+    const int16_t *exp_table, *reciprocal_table; /* int16: 513 entries each */
     int32_t rows, depth;
     struct hb_image_softmax params;
 };
@@ -78,10 +79,13 @@ void hb_depthwise_conv_2d_f32xf32_ref(const struct hb_conv_args *args);
 void hb_fully_connected_s8xs8_ref(const struct hb_fully_connected_args *args);
 void hb_fully_connected_f32xf32_ref(const struct hb_fully_connected_args *args);
 void hb_average_pool_2d_s8_ref(const struct hb_pool_args *args);
+void hb_average_pool_2d_s16_ref(const struct hb_pool_args *args);
 void hb_average_pool_2d_f32_ref(const struct hb_pool_args *args);
 void hb_max_pool_2d_s8_ref(const struct hb_pool_args *args);
+void hb_max_pool_2d_s16_ref(const struct hb_pool_args *args);
 void hb_max_pool_2d_f32_ref(const struct hb_pool_args *args);
 void hb_softmax_s8_ref(const struct hb_softmax_args *args);
+void hb_softmax_s16_ref(const struct hb_softmax_args *args);
 void hb_softmax_f32_ref(const struct hb_softmax_args *args);
 void hb_add_s8_ref(const struct hb_add_args *args);
 void hb_add_f32_ref(const struct hb_add_args *args);

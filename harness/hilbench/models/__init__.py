@@ -8,7 +8,7 @@ from hilbench.models.fold import fold_constants
 from hilbench.models.graph import Graph, Operator, Tensor
 from hilbench.models.lowering import lower
 from hilbench.models.packer import Image, OpReport, check_fit, pack
-from hilbench.models.reference import Reference, run_reference, run_tensors
+from hilbench.models.reference import Reference, run_reference, run_stream, run_tensors
 from hilbench.models.storage import DECODE, FORMS, coding, in_form, scheme_name
 from hilbench.models.tflite import parse, read
 
@@ -29,6 +29,7 @@ __all__ = [
     "lower",
     "pack",
     "run_reference",
+    "run_stream",
     "run_tensors",
     "scheme_name",
 ]

@@ -28,7 +28,9 @@ def check_order(graph: Graph) -> None:
         raise ModelError("a model needs inputs, outputs and operators")
     if len(set(graph.input_indices)) != len(graph.input_indices):
         raise ModelError("an input is listed twice")
-    written = set()
+    # What is kept from the inference before is there from the start.
+    written = {i for i, tensor in enumerate(graph.tensors) if tensor.is_variable}
+    _check_variables(graph, written)
     for i in graph.input_indices:
         if graph.tensors[i].data is not None:
             raise ModelError(f"input '{graph.tensors[i].name}' is a constant")
@@ -40,7 +42,7 @@ def check_order(graph: Graph) -> None:
                     f"operator {position} ({operator.opcode}) reads '{graph.tensors[i].name}' "
                     "before anything wrote it"
                 )
-        for i in operator.outputs:
+        for i in operator.outputs if operator.opcode != "VAR_HANDLE" else ():
             if i == -1 or i in written or graph.tensors[i].data is not None:
                 raise ModelError(
                     f"operator {position} ({operator.opcode}) writes to an input, a constant or "
@@ -50,6 +52,16 @@ def check_order(graph: Graph) -> None:
     for i in graph.output_indices:
         if i not in written or i in graph.input_indices:
             raise ModelError(f"output '{graph.tensors[i].name}' is not written by an operator")
+
+
+def _check_variables(graph: Graph, variables: set[int]) -> None:
+    for i in variables:
+        if graph.tensors[i].data is not None:
+            raise ModelError(f"variable '{graph.tensors[i].name}' is a constant")
+        if i in graph.input_indices or i in graph.output_indices:
+            raise UnsupportedOp(
+                f"variable '{graph.tensors[i].name}' is an input or output of the model"
+            )
 
 
 def check_constants(graph: Graph) -> None:

@@ -195,7 +195,7 @@ def weights_tensor(graph: Graph, step: Step, packed: Packed | None) -> Tensor | 
         if stream is None:
             return None
         return Tensor("stream", stream.shape, stream.dtype.name, data=stream)
-    if not is_weighted(graph.operators[step.index]):
+    if step.is_init or not is_weighted(graph.operators[step.index]):
         return None
     weights = graph.tensors[step.inputs[1]]
     return rows.rows_tensor(step, weights) if rows.is_by_rows(graph, step) else weights

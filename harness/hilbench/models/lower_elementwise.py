@@ -16,13 +16,14 @@ from hilbench.quantization import (
     FLT_MAX,
     Activation,
     activation_range_float,
+    interpolation,
     lookup,
     quantize_multiplier,
 )
 from hilbench.schema import image
 
-#: Binary digits in front of a sum, so that rescaled inputs lose nothing.
-ADD_LEFT_SHIFT = 20
+#: Binary digits behind the operands of a sum, so that rescaling loses little.
+ADD_LEFT_SHIFT = {"int8": 20, "int16": 15, "float32": 0}
 #: Functions that are a clamp.
 CLAMPS = {
     "RELU": Activation.RELU,
@@ -38,9 +39,10 @@ _FUNCTIONS = {
 }
 #: Types of data that QUANTIZE takes, and makes of each.
 _REQUANTIZED = {
-    "int8": ("int8", "uint8"),
+    "int8": ("int8", "uint8", "int16"),
     "uint8": ("int8",),
-    "float32": ("int8",),
+    "int16": ("int8", "int16"),
+    "float32": ("int8", "int16"),
 }
 _TYPE_RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
@@ -62,7 +64,7 @@ def lower_sum(view: OperatorView) -> Step:
             input1_offset=-first.zero_point,
             input2_offset=-second.zero_point,
             output_offset=view.output.zero_point,
-            left_shift=0 if is_float else ADD_LEFT_SHIFT,
+            left_shift=ADD_LEFT_SHIFT[first.dtype],
             input1_multiplier=pairs[0][0],
             input1_shift=pairs[0][1],
             input2_multiplier=pairs[1][0],
@@ -85,7 +87,7 @@ def _sum_multipliers(
     scales = [kind(tensor.scale) for tensor in (first, second, view.output)]
     twice = kind(2.0) * max(scales[0], scales[1])
     with np.errstate(over="ignore", divide="ignore"):
-        output = float(twice / (kind(1 << ADD_LEFT_SHIFT) * scales[2]))
+        output = float(twice / (kind(1 << ADD_LEFT_SHIFT[first.dtype]) * scales[2]))
     if not output < 1.0:
         raise view.fail("an output scale too small for its inputs")
     return [
@@ -151,6 +153,8 @@ def lower_function(view: OperatorView) -> Step:
     if data.dtype == "float32":
         params = _float_function(view)
         return view.step(image.Opcode.UNARY, view.operator.inputs, params)
+    if data.dtype == "int16":
+        return _int16_function(view, data)
     table = _table(view, data)
     return view.step(image.Opcode.LOOKUP, view.operator.inputs, tables=(table,))
 
@@ -160,6 +164,56 @@ def _float_function(view: OperatorView) -> image.Unary:
     low, high = activation_range_float(CLAMPS.get(name, Activation.NONE))
     alpha = _alpha(view, options) if isinstance(options, LeakyReluOptions) else 0.0
     return replace(_NO_UNARY, function=_FUNCTIONS[name], alpha=alpha, act_min_f=low, act_max_f=high)
+
+
+def _int16_function(view: OperatorView, data: Tensor) -> Step:
+    name, options = view.operator.opcode, view.operator.options
+    params = replace(_NO_UNARY, function=_FUNCTIONS[name], act_min=-32768, act_max=32767)
+    scale, out_scale = np.float32(data.scale), np.float32(view.output.scale)
+    if name in ("LOGISTIC", "TANH"):
+        multiplier, shift = _table_argument(view, data)
+        params = replace(params, multiplier=multiplier, shift=shift)
+        table = interpolation.logistic_table()
+        return view.step(image.Opcode.UNARY, view.operator.inputs, params, tables=(table,))
+    if isinstance(options, LeakyReluOptions):
+        slope = scale * np.float32(_alpha(view, options)) / out_scale
+        multiplier, shift = _multiplier(view, float(scale / out_scale))
+        alpha, alpha_shift = lookup.signed_multiplier(float(slope))
+        if alpha_shift > MAX_LEFT_SHIFT:
+            raise view.fail("an output scale far too small for its slope")
+        params = replace(params, alpha_multiplier=alpha, alpha_shift=alpha_shift)
+    elif name in ("RELU", "RELU6"):
+        if name == "RELU6":
+            view.same_quantization(data)
+        low, high = view.int_range(CLAMPS[name])
+        multiplier, shift = _multiplier(view, data.scale / view.output.scale)
+        params = replace(params, act_min=low, act_max=high)
+    else:
+        raise UnsupportedOp(f"{view.label}: int16")
+    params = replace(params, multiplier=multiplier, shift=shift)
+    return view.step(image.Opcode.UNARY, view.operator.inputs, params)
+
+
+def _table_argument(view: OperatorView, data: Tensor) -> tuple[int, int]:
+    """What turns an int16 into the argument of the table: 12288 stands for 1."""
+    if not _is_power_of_two(view.output.scale, -15):
+        raise view.fail("an output quantized otherwise than 1/32768")
+    exact = (-12,) if view.operator.opcode == "LOGISTIC" else (-12, -11)
+    for exponent in exact:
+        if _is_power_of_two(data.scale, exponent):
+            return 3 << (exponent + 12), 0
+    multiplier, shift = data.scale * 4096.0 * 3.0, 0
+    while multiplier <= 32767.0 / 2.0 and shift <= 30:
+        shift += 1
+        multiplier *= 2.0
+    if not multiplier < 32768.0:
+        raise UnsupportedOp(f"{view.label}: input '{data.name}' has the scale {data.scale}")
+    return int(multiplier), shift
+
+
+def _is_power_of_two(scale: float, exponent: int) -> bool:
+    """As TensorFlow Lite's CheckedLog2: to a thousandth of the logarithm."""
+    return abs(math.log2(scale) - exponent) < 1e-3
 
 
 _NO_UNARY = image.Unary(
@@ -218,6 +272,9 @@ def lower_quantize(view: OperatorView) -> Step:
         return view.step(image.Opcode.QUANTIZE, view.operator.inputs, params)
     _check_quantized(view, data)
     multiplier, shift = _multiplier(view, data.scale / output.scale)
+    if "int16" in (data.dtype, output.dtype):
+        params = image.Quantize(-data.zero_point, output.zero_point, multiplier, shift, 0.0)
+        return view.step(image.Opcode.QUANTIZE, view.operator.inputs, params)
     table = lookup.requantize(
         multiplier, shift, (data.dtype, data.zero_point), (output.dtype, output.zero_point)
     )
@@ -228,7 +285,7 @@ def lower_dequantize(view: OperatorView) -> Step:
     """DEQUANTIZE of data."""
     view.arity(1, 1)
     data = view.present(0)
-    if data.dtype not in ("int8", "uint8"):
+    if data.dtype not in ("int8", "uint8", "int16"):
         raise UnsupportedOp(f"{view.label}: from '{data.name}' of {data.dtype}")
     _check_quantized(view, data)
     view.check_output(data.shape)

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from hilbench.errors import ModelError, UnsupportedOp
 from hilbench.models import lower_elementwise as elementwise
 from hilbench.models import lower_movement as movement
+from hilbench.models import lower_state as state
 from hilbench.models.checks import check_constants, check_data_type, check_order
 from hilbench.models.graph import Graph
 from hilbench.models.lower_mean import lower_mean
+from hilbench.models.lower_state import initial_steps
 from hilbench.models.lower_unweighted import lower_pool, lower_softmax
 from hilbench.models.lower_weighted import lower_conv, lower_depthwise, lower_fully_connected
 from hilbench.models.operator_view import OperatorView, Step
@@ -45,7 +47,7 @@ def lower(graph: Graph) -> tuple[Step, ...]:
     """
     check_order(graph)
     check_constants(graph)
-    steps: list[Step] = []
+    steps: list[Step] = list(initial_steps(graph))
     for index, operator in enumerate(graph.operators):
         view = OperatorView(graph, index, operator)
         try:
@@ -65,7 +67,7 @@ def _lower(view: OperatorView) -> Step | tuple[Step, ...]:
     known = OPERATORS.get(view.operator.opcode)
     if known is None:
         raise UnsupportedOp(f"{view.label}: the engine lacks it")
-    if view.outputs:
+    if view.outputs and view.operator.opcode != "VAR_HANDLE":
         view.supports(*known.dtypes)
     return known.lower(view)
 
@@ -82,37 +84,40 @@ def layers(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 _ALL = ("int8", "int16", "float32")
-_BYTES_AND_FLOATS = ("int8", "float32")
-_function = Lowering(elementwise.lower_function, _BYTES_AND_FLOATS)
-_sum = Lowering(elementwise.lower_sum, _BYTES_AND_FLOATS)
-_pool = Lowering(lower_pool, _BYTES_AND_FLOATS)
+_NOT_INT16 = ("int8", "float32")
+_function = Lowering(elementwise.lower_function, _ALL)
+_sum = Lowering(elementwise.lower_sum, _ALL)
+_pool = Lowering(lower_pool, _ALL)
 
 #: TensorFlow Lite's name -> how it is lowered.
 OPERATORS = {
     "ADD": _sum,
+    "ASSIGN_VARIABLE": Lowering(state.lower_assign, _ALL),
     "AVERAGE_POOL_2D": _pool,
+    "CALL_ONCE": Lowering(state.lower_nothing, ()),
     "CONCATENATION": Lowering(movement.lower_concatenation, _ALL),
     "CONV_2D": Lowering(lower_conv, _ALL),
     "DEPTHWISE_CONV_2D": Lowering(lower_depthwise, _ALL),
     "DEQUANTIZE": Lowering(elementwise.lower_dequantize, ("float32",)),
     "EXPAND_DIMS": Lowering(movement.lower_expand_dims, _ALL),
     "FULLY_CONNECTED": Lowering(lower_fully_connected, _ALL),
-    "HARD_SWISH": _function,
+    "HARD_SWISH": Lowering(elementwise.lower_function, _NOT_INT16),
     "LEAKY_RELU": _function,
     "LOGISTIC": _function,
     "MAX_POOL_2D": _pool,
-    "MEAN": Lowering(lower_mean, _BYTES_AND_FLOATS),
-    "MUL": Lowering(elementwise.lower_mul, _BYTES_AND_FLOATS),
+    "MEAN": Lowering(lower_mean, _ALL),
+    "MUL": Lowering(elementwise.lower_mul, _ALL),
     "PAD": Lowering(movement.lower_pad, _ALL),
     "PADV2": Lowering(movement.lower_pad, _ALL),
-    "QUANTIZE": Lowering(elementwise.lower_quantize, ("int8", "uint8")),
+    "QUANTIZE": Lowering(elementwise.lower_quantize, ("int8", "int16", "uint8")),
+    "READ_VARIABLE": Lowering(state.lower_read, _ALL),
     "RELU": _function,
     "RELU6": _function,
-    "RELU_N1_TO_1": _function,
+    "RELU_N1_TO_1": Lowering(elementwise.lower_function, _NOT_INT16),
     "RESHAPE": Lowering(movement.lower_reshape, _ALL),
     "RESIZE_NEAREST_NEIGHBOR": Lowering(movement.lower_resize, _ALL),
     "SLICE": Lowering(movement.lower_slice, _ALL),
-    "SOFTMAX": Lowering(lower_softmax, _BYTES_AND_FLOATS),
+    "SOFTMAX": Lowering(lower_softmax, _ALL),
     "SPLIT": Lowering(movement.lower_split, _ALL),
     "SPLIT_V": Lowering(movement.lower_split, _ALL),
     "SQUEEZE": Lowering(movement.lower_squeeze, _ALL),
@@ -120,4 +125,5 @@ OPERATORS = {
     "SUB": _sum,
     "TANH": _function,
     "TRANSPOSE": Lowering(movement.lower_transpose, _ALL),
+    "VAR_HANDLE": Lowering(state.lower_nothing, ()),
 }

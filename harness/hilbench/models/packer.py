@@ -160,6 +160,8 @@ def _choose(
     graph: Graph, step: Step, packers: Iterable[tuple[image.Kernel, PackStep]]
 ) -> tuple[image.Kernel | None, Packed | None]:
     """The first kernel that takes a step; none: it stays canonical."""
+    if not step.inputs:
+        return None, None
     for kernel, pack_step in packers:
         packed = pack_step(graph, step)
         if packed is not None:

@@ -159,13 +159,18 @@ def _blocks(graph: Graph, steps: tuple[Step, ...], in_place: Sequence[bool]) -> 
         for index in step.inputs:
             if index != -1 and graph.tensors[index].data is None:
                 last_use[index] = i
-    # Outputs outlive the last operator: it must not take their place.
+    # Outputs outlive the last operator: it must not take their place.  Nor that of the state.
     last_use.update(dict.fromkeys(graph.output_indices, len(steps)))
+    state = {i for i in last_use if graph.tensors[i].is_variable}
+    last_use.update(dict.fromkeys(state, len(steps)))
+    seen = _last_views(graph, steps, last_use)
     # The inputs are all loaded before the first operator.
     block_of = {
         index: _Block(align(graph.tensors[index].bytes), 0, last_use[index], [index])
         for index in graph.input_indices
     }
+    for index in sorted(state):
+        block_of[index] = _Block(align(graph.tensors[index].bytes), 0, len(steps), [index])
     for i, step in enumerate(steps):
         if step.output in block_of:
             continue  # a further part of the same output
@@ -176,13 +181,36 @@ def _blocks(graph: Graph, steps: tuple[Step, ...], in_place: Sequence[bool]) -> 
             candidates = tuple(
                 index for index in step.inputs if graph.tensors[index].bytes == nbytes
             )
-        shared = _shared_place(step, i, candidates, block_of, last_use)
+        shared = None
+        if step.opcode != Opcode.RESHAPE or not _is_overwritten(step, i, steps, state, seen):
+            shared = _shared_place(step, i, candidates, block_of, last_use)
         if shared is None:
             shared = _Block(size, i, i)
         shared.members.append(step.output)
         shared.last = max(shared.last, last_use[step.output])
         block_of[step.output] = shared
     return list(dict.fromkeys(block_of.values()))
+
+
+def _last_views(graph: Graph, steps: tuple[Step, ...], last_use: dict[int, int]) -> dict[int, int]:
+    """Last step that reads a tensor or a reshaped view of it."""
+    seen = dict(last_use)
+    for step in reversed(steps):
+        if step.opcode == Opcode.RESHAPE and step.inputs and step.output != step.inputs[0]:
+            source = step.inputs[0]
+            if source in seen and not graph.tensors[source].is_variable:
+                seen[source] = max(seen[source], seen[step.output])
+    return seen
+
+
+def _is_overwritten(
+    step: Step, i: int, steps: tuple[Step, ...], state: set[int], seen: dict[int, int]
+) -> bool:
+    """Whether a read of the state is still looked at when the state changes: then it is a copy."""
+    if not step.inputs or step.inputs[0] not in state:
+        return False
+    source, last = step.inputs[0], seen[step.output]
+    return any(later.output == source for later in steps[i + 1 : last])
 
 
 def _shared_place(
@@ -194,7 +222,7 @@ def _shared_place(
 ) -> _Block | None:
     """The block of an input that the output may take over, or None."""
     if step.opcode == Opcode.RESHAPE:
-        return block_of[step.inputs[0]]
+        return block_of.get(step.inputs[0])
     for index in candidates:
         block = block_of.get(index)
         if block is not None and all(last_use[member] <= i for member in block.members):

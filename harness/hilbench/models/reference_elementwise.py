@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hilbench.models import float_math
 from hilbench.models.lowering import Step
 from hilbench.models.reference_float import clamp
-from hilbench.quantization import multiply_by_quantized_multiplier, wrap_int32
+from hilbench.quantization import interpolation, multiply_by_quantized_multiplier, wrap_int32
 from hilbench.schema import image
 from hilbench.schema.image import Function, Opcode
 
@@ -71,10 +71,11 @@ def look_up(step: Step, dtype: str, x: Array) -> Array:
 
 
 def unary(step: Step, dtype: str, x: Array) -> Array:
-    """A function of float32."""
+    """A function of float32 or int16."""
     p = step.params
     assert isinstance(p, image.Unary)
-    del dtype
+    if dtype == "int16":
+        return np.clip(_int16(step, p, x), p.act_min, p.act_max).astype(np.int16)
     if p.function == Function.LOGISTIC:
         return float_math.logistic(x)
     if p.function == Function.TANH:
@@ -86,11 +87,29 @@ def unary(step: Step, dtype: str, x: Array) -> Array:
     return clamp(x, p.act_min_f, p.act_max_f)
 
 
+def _int16(step: Step, p: image.Unary, x: Array) -> Array:
+    if p.function in (Function.LOGISTIC, Function.TANH):
+        table = step.tables[0].view(np.int16)
+        curve = interpolation.logistic if p.function == Function.LOGISTIC else interpolation.tanh
+        return curve(x, table, p.multiplier, p.shift)
+    values = multiply_by_quantized_multiplier(x.astype(np.int64), p.multiplier, p.shift)
+    if p.function == Function.LEAKY_RELU:
+        negative = multiply_by_quantized_multiplier(
+            x.astype(np.int64), p.alpha_multiplier, p.alpha_shift
+        )
+        return np.where(x < 0, negative, values)
+    return values
+
+
 def quantize(step: Step, dtype: str, x: Array) -> Array:
-    """QUANTIZE of float32 data, rounded half away from zero; NaN becomes the lowest value."""
+    """QUANTIZE; of float32 rounded half away from zero, and NaN becomes the lowest value."""
     p = step.params
     assert isinstance(p, image.Quantize)
     limits = np.iinfo(np.dtype(dtype))
+    if x.dtype != np.float32:
+        centred = x.astype(np.int64) + p.input_offset
+        moved = multiply_by_quantized_multiplier(centred, p.multiplier, p.shift) + p.output_offset
+        return np.clip(wrap_int32(moved), limits.min, limits.max).astype(dtype)
     scaled = x / f32(p.scale)
     # Far beyond any type's range, so that adding the zero point changes nothing.
     scaled = np.where(scaled > f32(-65536.0), scaled, f32(-65536.0))

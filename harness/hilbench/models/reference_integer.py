@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hilbench.models.lowering import Step
 from hilbench.models.windows import Window, patches, taps
 from hilbench.quantization import (
+    interpolation,
     multiply_by_quantized_multiplier,
     multiply_by_reduced_multiplier,
     softmax_int8,
@@ -81,8 +82,9 @@ def max_pool_2d(step: Step, x: Integers, out_hw: tuple[int, int]) -> Integers:
     """Maximum over the positions inside the input."""
     assert isinstance(step.params, image.Pool)
     window = Window.of_pool(step.params, out_hw)
-    best = np.full((x.shape[0], *out_hw, x.shape[3]), -128, np.int64)
-    for _, _, tap in taps(x.astype(np.int64), window, fill=-128):
+    lowest = int(np.iinfo(x.dtype).min)
+    best = np.full((x.shape[0], *out_hw, x.shape[3]), lowest, np.int64)
+    for _, _, tap in taps(x.astype(np.int64), window, fill=lowest):
         np.maximum(best, tap, out=best)
     return _clamp(best, step.params.act_min, step.params.act_max, x)
 
@@ -91,6 +93,9 @@ def softmax(step: Step, x: Integers) -> Integers:
     """Softmax over the last axis."""
     assert isinstance(step.params, image.Softmax)
     p = step.params
+    if x.dtype == np.int16:
+        wide = interpolation.softmax_int16(x, p.input_multiplier, p.input_left_shift, step.tables)
+        return wide.astype(np.int16)
     return softmax_int8(x, p.input_multiplier, p.input_left_shift, p.diff_min).astype(np.int8)
 
 

@@ -23,7 +23,7 @@ _DYNAMIC_ROW_BYTES = 8
 
 def is_by_rows(graph: Graph, step: Step) -> bool:
     """Whether the weights have another type than the data."""
-    if not is_weighted(graph.operators[step.index]):
+    if step.is_init or not is_weighted(graph.operators[step.index]):
         return False
     return graph.tensors[step.inputs[0]].dtype != graph.tensors[step.inputs[1]].dtype
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ModelError, UnsupportedOp
-from hilbench.models import flatbuffer
+from hilbench.models import flatbuffer, variables
 from hilbench.models.flatbuffer import Table
 from hilbench.models.graph import Graph, Operator, Tensor
 from hilbench.models.tflite_options import OPERATORS, OTHER_OPERATORS, read_options
@@ -71,26 +71,36 @@ def parse(content: bytes, name: str = "") -> Graph:
     subgraphs = model.tables(2)
     if not subgraphs:
         raise ModelError("a model without a subgraph")
-    if any(other.tables(3) for other in subgraphs[1:]):
+    buffers, codes = model.tables(4), model.tables(1)
+    called = set()
+
+    def part(index: int) -> variables.Parts:
+        if not 0 <= index < len(subgraphs) or index in called:
+            raise ModelError(f"subgraph {index} of {len(subgraphs)} is called")
+        called.add(index)
+        return _parts(subgraphs[index], buffers, codes)
+
+    tensors, operators = variables.resolve(part(0), part)
+    if any(other.tables(3) for number, other in enumerate(subgraphs) if number not in called):
         raise UnsupportedOp(f"{len(subgraphs)} subgraphs: control flow is not supported")
-    subgraph = subgraphs[0]
-    buffers = model.tables(4)
-    tensor_tables = subgraph.tables(0)
-    operator_tables = subgraph.tables(3)
-    if len(operator_tables) > MAX_OPERATORS:
-        raise UnsupportedOp(f"{len(operator_tables)} operators; {MAX_OPERATORS} are supported")
-    tensors = _tensors(tensor_tables, buffers)
-    codes = model.tables(1)
-    operators = tuple(_operator(i, table, codes) for i, table in enumerate(operator_tables))
     return Graph(
-        tensors=tuple(tensors),
+        tensors=tensors,
         operators=operators,
-        input_indices=subgraph.integers(1),
-        output_indices=subgraph.integers(2),
+        input_indices=subgraphs[0].integers(1),
+        output_indices=subgraphs[0].integers(2),
         digest=hashlib.sha256(content).hexdigest(),
         name=name,
         file_bytes=len(content),
     )
+
+
+def _parts(subgraph: Table, buffers: list[Table], codes: list[Table]) -> variables.Parts:
+    """Tensors and operators of a subgraph."""
+    tables = subgraph.tables(3)
+    if len(tables) > MAX_OPERATORS:
+        raise UnsupportedOp(f"{len(tables)} operators; {MAX_OPERATORS} are supported")
+    tensors = _tensors(subgraph.tables(0), buffers)
+    return tuple(tensors), tuple(_operator(i, table, codes) for i, table in enumerate(tables))
 
 
 def _tensors(tables: list[Table], buffers: list[Table]) -> list[Tensor]:
@@ -111,8 +121,6 @@ def _tensor(index: int, table: Table, buffers: list[Table]) -> Tensor:
     code = table.integer(1, "b")
     dtype = TENSOR_TYPES[code] if 0 <= code < len(TENSOR_TYPES) else f"type {code}"
     shape = _shape(name, table.integers(0), table.integers(7))
-    if table.integer(5, "B"):
-        raise UnsupportedOp(f"tensor '{name}' is a variable: stateful models are not supported")
     if table.table(6) is not None:
         raise UnsupportedOp(f"tensor '{name}' is sparse")
     scales, zero_points, dimension = _quantization(name, table.table(4))
@@ -124,6 +132,7 @@ def _tensor(index: int, table: Table, buffers: list[Table]) -> Tensor:
         zero_points=zero_points,
         quantized_dimension=dimension,
         data=_data(name, shape, dtype, table.integer(2, "I"), buffers),
+        is_variable=bool(table.integer(5, "B")),
     )
 
 

@@ -52,7 +52,7 @@ WHOLE_SHIFT = 13
 def pack_step(graph: Graph, step: Step) -> Packed | None:
     """The operator packed for these kernels, or None where it must stay canonical."""
     tensors = graph.tensors
-    if tensors[step.output].dtype != "int8" or tensors[step.inputs[0]].dtype != "int8":
+    if any(tensors[i].dtype != "int8" for i in (step.output, *step.inputs[:1])):
         return None
     if step.opcode == image.Opcode.CONV_2D:
         return _pack_conv(graph, step)
@@ -68,6 +68,9 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
         return Packed(None, step.params) if fits else None
     if step.opcode == image.Opcode.ADD:
         assert isinstance(step.params, image.Add)
+        elements = tensors[step.output].elements
+        if any(tensors[i].elements != elements for i in step.inputs):
+            return None  # an operand is repeated
         tables = add_tables(step.params)
         return None if tables is None else Packed(tables, step.params, data_inputs=2)
     return None

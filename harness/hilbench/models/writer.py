@@ -6,6 +6,8 @@ The file has a signature, since other quantizers ask for one.  Slots are those o
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hilbench.models import tflite
@@ -16,37 +18,22 @@ from hilbench.models.flatbuffer_builder import (
     build,
     integers,
 )
-from hilbench.models.graph import Graph, Operator, Tensor, constant_bytes
+from hilbench.models.graph import Graph, NoOptions, Operator, Tensor, constant_bytes
 from hilbench.models.tflite_options import CODES, OPERATORS, write_options
 
 
 def write(graph: Graph, description: str = "hilbench") -> bytes:
     """The bytes of a .tflite file; :func:`hilbench.models.loads` reads the same graph back."""
-    opcodes = sorted({operator.opcode for operator in graph.operators})
+    parts = [graph, *_first_values(graph)]
+    opcodes = sorted({operator.opcode for part in parts for operator in part.operators})
     buffers = [TableNode()]
-    tensors = []
-    for tensor in graph.tensors:
-        number = 0
-        if tensor.data is not None:
-            number = len(buffers)
-            raw = np.frombuffer(constant_bytes(tensor), np.uint8)
-            buffers.append(TableNode(children={0: VectorNode(raw, align=16)}))
-        tensors.append(_tensor(tensor, number))
-    subgraph = TableNode(
-        children={
-            0: TablesNode(tensors),
-            1: integers(graph.input_indices),
-            2: integers(graph.output_indices),
-            3: TablesNode([_operator(op, opcodes.index(op.opcode)) for op in graph.operators]),
-            4: "main",
-        }
-    )
+    subgraphs = [_subgraph(part, opcodes, buffers) for part in parts]
     quantized = any(tensor.dtype == "int8" for tensor in graph.outputs)
     model = TableNode(
         scalars={0: ("I", tflite.SCHEMA_VERSION)},
         children={
             1: TablesNode([_operator_code(name, quantized) for name in opcodes]),
-            2: TablesNode([subgraph]),
+            2: TablesNode(subgraphs),
             3: description,
             4: TablesNode(buffers),
             7: TablesNode([_signature(graph)]),
@@ -55,11 +42,57 @@ def write(graph: Graph, description: str = "hilbench") -> bytes:
     return build(model, tflite.FILE_IDENTIFIER)
 
 
+def _first_values(graph: Graph) -> list[Graph]:
+    """The subgraph that CALL_ONCE runs: it assigns the variables their first values."""
+    handles = [op for op in graph.operators if op.opcode == "VAR_HANDLE"]
+    variables = {op.outputs[0]: op for op in handles}
+    tensors: list[Tensor] = []
+    operators: list[Operator] = []
+    for index, handle in variables.items():
+        variable, number = graph.tensors[index], len(tensors)
+        value = replace(variable, is_variable=False, data=variable.initial)
+        tensors += [variable, value]
+        operators.append(replace(handle, outputs=(number,)))
+        operators.append(Operator("ASSIGN_VARIABLE", (number, number + 1), (), NoOptions()))
+    return [Graph(tuple(tensors), tuple(operators), (), ())] if variables else []
+
+
+def _subgraph(graph: Graph, opcodes: list[str], buffers: list[TableNode]) -> TableNode:
+    """A subgraph, its constants appended to ``buffers``."""
+    handles = {op.outputs[0] for op in graph.operators if op.opcode == "VAR_HANDLE"}
+    tensors = []
+    for index, tensor in enumerate(graph.tensors):
+        number = 0
+        if tensor.data is not None:
+            number = len(buffers)
+            raw = np.frombuffer(constant_bytes(tensor), np.uint8)
+            buffers.append(TableNode(children={0: VectorNode(raw, align=16)}))
+        tensors.append(_handle(tensor) if index in handles else _tensor(tensor, number))
+    return TableNode(
+        children={
+            0: TablesNode(tensors),
+            1: integers(graph.input_indices),
+            2: integers(graph.output_indices),
+            3: TablesNode([_operator(op, opcodes.index(op.opcode)) for op in graph.operators]),
+            4: "main" if graph.input_indices else "first_values",
+        }
+    )
+
+
+def _handle(tensor: Tensor) -> TableNode:
+    resource = tflite.TENSOR_TYPES.index("resource")
+    return TableNode(
+        scalars={1: ("b", resource), 2: ("I", 0)},
+        children={0: integers(()), 3: tensor.name},
+    )
+
+
 def _tensor(tensor: Tensor, buffer: int) -> TableNode:
     return TableNode(
         scalars={
             1: ("b", tflite.TENSOR_TYPES.index(tensor.dtype)),
             2: ("I", buffer),
+            5: ("B", tensor.is_variable),
         },
         children={
             0: integers(tensor.shape),

@@ -6,7 +6,7 @@ TensorFlow Lite's quantization specification and gemmlowp's fixed-point design n
 to the ``tflite-micro`` interpreter, byte for byte.
 """
 
-from hilbench.quantization import lookup
+from hilbench.quantization import interpolation, lookup
 from hilbench.quantization.fixed_point import (
     multiply_by_quantized_multiplier,
     multiply_by_reduced_multiplier,
@@ -34,6 +34,7 @@ __all__ = [
     "activation_range_float",
     "activation_range_int",
     "from_float8",
+    "interpolation",
     "lookup",
     "multiply_by_quantized_multiplier",
     "multiply_by_reduced_multiplier",

@@ -20,6 +20,31 @@ static bool keep(void *context, uint32_t layer, uint32_t op) {
     return true;
 }
 
+/* Inferences on `count` vectors, one after the other without a reset; each one's outputs, or -1. */
+int shim_stream(const uint8_t *image, uint32_t image_bytes, uint8_t *arena, uint32_t arena_bytes,
+                const uint8_t *vectors, uint32_t count, uint8_t *outputs) {
+    struct hb_engine engine;
+    uint32_t detail;
+    if (hb_engine_init(&engine, image, image_bytes, arena, arena_bytes, &detail) != HB_ENGINE_OK) {
+        return -1;
+    }
+    hb_engine_reset(&engine);
+    for (uint32_t vector = 0; vector < count; vector++) {
+        for (uint32_t i = 0; i < engine.header.input_count; i++) {
+            const struct hb_span span = hb_engine_input(&engine, i);
+            memcpy(span.data, vectors, span.bytes);
+            vectors += span.bytes;
+        }
+        (void)hb_engine_invoke(&engine, NULL, NULL);
+        for (uint32_t i = 0; i < engine.header.output_count; i++) {
+            const struct hb_span span = hb_engine_output(&engine, i);
+            memcpy(outputs, span.data, span.bytes);
+            outputs += span.bytes;
+        }
+    }
+    return 0;
+}
+
 /* Status of hb_engine_init, or -1 when the outputs did not fit; `layers` gets all layers'
  * outputs one after the other, `*layers_bytes` their size (in: the room). */
 int shim_run(const uint8_t *image, uint32_t image_bytes, uint8_t *arena, uint32_t arena_bytes,

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ARENA_BYTES = 4 << 20
+RESOURCE_VARIABLES = 32
 Arrays = list[NDArray[Any]]
 
 
@@ -28,7 +29,12 @@ def tflm_outputs(content: bytes, feeds: Arrays, output_count: int) -> list[Array
 
     # Not through runtime.Interpreter, which first reads the whole file with another parser.
     interpreter = _runtime.InterpreterWrapper(
-        content, [], ARENA_BYTES, 0, _runtime.PythonInterpreterConfig.kAllocationRecording, 0
+        content,
+        [],
+        ARENA_BYTES,
+        RESOURCE_VARIABLES,
+        _runtime.PythonInterpreterConfig.kAllocationRecording,
+        0,
     )
     results = []
     for vector in range(len(feeds[0])):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from random_operators import EVERY_OPERATOR, OPERATORS
+from random_operators import EVERY_OPERATOR, LACKING, OPERATORS
 
 from hilbench.models.graph import (
     ConvOptions,
@@ -51,16 +51,17 @@ def random_graph(
 
 
 def random_inputs(graph: Graph, seed: int, count: int) -> list[NDArray[Any]]:
-    """One array (count, *shape) per input; the first int8 vectors are the extremes."""
+    """One array (count, *shape) per input; the first integer vectors are the extremes."""
     rng = np.random.default_rng(seed)
     feeds: list[NDArray[Any]] = []
     for tensor in graph.inputs:
         shape = (count, *tensor.shape)
-        if tensor.dtype == "int8":
-            values = rng.integers(-128, 128, shape).astype(np.int8)
-            values[0] = -128
+        if tensor.dtype in ("int8", "int16"):
+            limits = np.iinfo(tensor.dtype)
+            values = rng.integers(limits.min, limits.max + 1, shape).astype(tensor.dtype)
+            values[0] = limits.min
             if count > 1:
-                values[1] = 127
+                values[1] = limits.max
         else:
             values = rng.normal(0.0, 2.0, shape).astype(np.float32)
         feeds.append(values)
@@ -89,8 +90,9 @@ class Builder:
         return Graph(tuple(self.tensors), tuple(self.operators), tuple(self.inputs), outputs)
 
     def computed(self) -> list[int]:
-        """Every operator's outputs."""
-        return [i for op in self.operators for i in op.outputs]
+        """Every operator's outputs, but handles of variables."""
+        outputs = [i for op in self.operators for i in op.outputs]
+        return [i for i in outputs if not self.tensors[i].is_variable]
 
     def feed(self, shape: tuple[int, ...]) -> int:
         self.inputs.append(self.activation(shape))
@@ -101,7 +103,7 @@ class Builder:
         is_image = len(shape) == 4 and shape[0] == 1
         opcode = str(self.rng.choice((*(WINDOWS if is_image else FLAT), "ADD", "RESHAPE")))
         if self.rng.random() < self.variety:
-            opcode = str(self.rng.choice(list(OPERATORS)))
+            opcode = str(self.rng.choice([o for o in OPERATORS if o not in LACKING[self.dtype]]))
         if opcode == "SOFTMAX" and (shape[-1] > 511 or 0 < self.scale < 1e-5):
             opcode = "RESHAPE"  # too wide for the oracle's shift, or too fine to be rescaled
         {
@@ -127,11 +129,14 @@ class Builder:
             return self.append(Tensor(name, shape, "float32"))
         if like is not None:
             source = self.tensors[like]
-            return self.append(Tensor(name, shape, "int8", source.scales, source.zero_points))
-        scale = float(np.float32(10.0 ** self.rng.uniform(-3, 0)))
-        return self.append(Tensor(name, shape, "int8", (scale,), (self.zero_point(),)))
+            return self.append(Tensor(name, shape, self.dtype, source.scales, source.zero_points))
+        finest = -3.0 if self.dtype == "int8" else -5.5
+        scale = float(np.float32(10.0 ** self.rng.uniform(finest, finest + 3)))
+        return self.append(Tensor(name, shape, self.dtype, (scale,), (self.zero_point(),)))
 
     def zero_point(self) -> int:
+        if self.dtype == "int16":
+            return 0
         return int(self.rng.choice([-128, 0, 127, int(self.rng.integers(-128, 128))]))
 
     def append(self, tensor: Tensor) -> int:
@@ -164,11 +169,20 @@ class Builder:
             return weights, -1
         products = max(1, int(np.prod(shape)) // channels)
         reach = int(2000 * np.sqrt(products)) + 1
-        bias32 = self.rng.integers(-reach, reach, channels).astype(np.int32)
+        wide = self.dtype == "int16"
+        bias = self.rng.integers(-reach, reach, channels) * (200 if wide else 1)
         source = self.tensors[self.current].scale
         bias_scales = tuple(float(np.float32(source * s)) for s in floats)
         return weights, self.append(
-            Tensor(f"b{number}", (channels,), "int32", bias_scales, (0,) * len(floats), 0, bias32)
+            Tensor(
+                f"b{number}",
+                (channels,),
+                "int64" if wide else "int32",
+                bias_scales,
+                (0,) * len(floats),
+                0,
+                bias.astype(np.int64 if wide else np.int32),
+            )
         )
 
     def rescaled(self, shape: tuple[int, ...], weights: int) -> int:
@@ -179,9 +193,10 @@ class Builder:
         tensor, source = self.tensors[weights], self.tensors[self.current]
         products = max(1, tensor.elements // max(1, shape[-1]))
         typical = source.scale * float(np.mean(tensor.scales)) * np.sqrt(products) * 100
-        factor = 10.0 ** (
-            self.rng.uniform(-1, 1) if self.rng.random() < 0.9 else self.rng.uniform(-6, 3)
-        )
+        if self.dtype == "int16" and self.rng.random() < 0.9:
+            typical /= 3
+        far = (-6, 3) if self.dtype == "int8" else (-1, 3)
+        factor = 10.0 ** self.rng.uniform(*((-1, 1) if self.rng.random() < 0.9 else far))
         scale = float(np.float32(max(typical * factor, 1e-7)))
         self.tensors[output] = replace(self.tensors[output], scales=(scale,))
         return output
@@ -260,9 +275,10 @@ class Builder:
 
     def softmax(self, opcode: str) -> None:
         output = self.activation(self.tensors[self.current].shape)
-        if self.dtype == "int8":
+        if self.dtype != "float32":
+            unit = (1 / 256, -128) if self.dtype == "int8" else (1 / 32768, 0)
             self.tensors[output] = replace(
-                self.tensors[output], scales=(1 / 256,), zero_points=(-128,)
+                self.tensors[output], scales=unit[:1], zero_points=unit[1:]
             )
         beta = float(np.float32(self.rng.choice([1.0, 0.5, 2.0, self.rng.uniform(0.1, 3.0)])))
         self.emit(opcode, (self.current,), output, SoftmaxOptions(beta))

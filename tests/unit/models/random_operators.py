@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hilbench.models.graph import (
     AddOptions,
+    CallOnceOptions,
     ConcatenationOptions,
     LeakyReluOptions,
     MeanOptions,
@@ -25,6 +26,7 @@ from hilbench.models.graph import (
     SqueezeOptions,
     StridedSliceOptions,
     Tensor,
+    VariableOptions,
 )
 
 if TYPE_CHECKING:
@@ -76,7 +78,8 @@ def binary(b: Builder, opcode: str) -> None:
         other = int(b.rng.choice(same))
     output = b.activation(shape)
     second = b.tensors[other].scale
-    base = tensor.scale * second * 60 if opcode == "MUL" else max(tensor.scale, second)
+    steps = 60 if b.dtype == "int8" else 15000
+    base = tensor.scale * second * steps if opcode == "MUL" else max(tensor.scale, second)
     quantized(b, output, max(base, 1e-6) * 10.0 ** b.rng.uniform(-1, 1))
     pair = (b.current, other) if b.rng.random() < 0.5 else (other, b.current)
     b.emit(opcode, pair, output, AddOptions(b.fused()))
@@ -89,8 +92,9 @@ def constant(b: Builder, shape: tuple[int, ...]) -> int:
 
 
 def random_data(b: Builder, shape: tuple[int, ...]) -> NDArray[Any]:
-    if b.dtype == "int8":
-        return b.rng.integers(-128, 128, shape).astype(np.int8)
+    if b.dtype != "float32":
+        limits = np.iinfo(b.dtype)
+        return b.rng.integers(limits.min, limits.max + 1, shape).astype(b.dtype)
     return b.rng.normal(0, 1, shape).astype(np.float32)
 
 
@@ -103,9 +107,12 @@ def function(b: Builder, opcode: str) -> None:
     output = b.activation(tensor.shape, like)
     options: Options = NoOptions()
     if opcode == "LOGISTIC":
-        quantized(b, output, 1 / 256, -128)
+        if b.dtype == "int8":
+            quantized(b, output, 1 / 256, -128)
+        else:
+            quantized(b, output, 1 / 32768)
     elif opcode == "TANH":
-        quantized(b, output, 1 / 128, 0)
+        quantized(b, output, 1 / 128 if b.dtype == "int8" else 1 / 32768, 0)
     elif opcode == "LEAKY_RELU":
         options = LeakyReluOptions(float(np.float32(b.rng.choice([0.1, 0.3, 1.0, -0.2, 2.0]))))
         quantized(b, output, tensor.scale * 10.0 ** b.rng.uniform(-0.5, 0.5))
@@ -117,7 +124,7 @@ def function(b: Builder, opcode: str) -> None:
 def requantize(b: Builder, opcode: str) -> None:
     """int8: to another quantization, or to float32 and back.  float32: to int8 and back."""
     shape = shape_of(b)
-    if b.dtype == "int8" and b.rng.random() < 0.5:
+    if b.dtype != "float32" and b.rng.random() < 0.5:
         output = b.activation(shape)
         quantized(b, output, b.scale * 10.0 ** b.rng.uniform(-1, 1))
         b.emit("QUANTIZE", (b.current,), output, NoOptions())
@@ -125,7 +132,12 @@ def requantize(b: Builder, opcode: str) -> None:
     other = Tensor(f"t{len(b.tensors)}", shape, "float32")
     if b.dtype == "float32":
         other = replace(other, dtype="int8", scales=(0.0625,), zero_points=(b.zero_point(),))
-    names = ("DEQUANTIZE", "QUANTIZE") if b.dtype == "int8" else ("QUANTIZE", "DEQUANTIZE")
+    elif b.dtype == "int16" and b.rng.random() < 0.5:  # to int8 and back
+        scale = float(np.float32(b.scale * 256))
+        other = replace(other, dtype="int8", scales=(scale,), zero_points=(5,))
+    names = ("QUANTIZE", "DEQUANTIZE") if b.dtype == "float32" else ("DEQUANTIZE", "QUANTIZE")
+    if other.dtype == "int8" and b.dtype == "int16":
+        names = ("QUANTIZE", "QUANTIZE")
     b.emit(names[0], (b.current,), b.append(other), NoOptions())
     b.emit(names[1], (b.current,), b.activation(shape), NoOptions())
 
@@ -294,6 +306,36 @@ def resize(b: Builder, opcode: str) -> None:
     b.emit(opcode, (b.current, integers(b, sizes)), output, options)
 
 
+def variable(b: Builder, opcode: str) -> None:
+    """A variable that is read and assigned, before, between and after what looks at it."""
+    if not b.operators or b.operators[0].opcode != "CALL_ONCE":
+        b.operators.insert(0, Operator("CALL_ONCE", (), (), CallOnceOptions(1)))
+    shape = shape_of(b)
+    number = len(b.tensors)
+    handle = b.activation(shape, like=b.current)
+    initial = random_data(b, shape)
+    if b.rng.random() < 0.5:
+        initial[...] = initial.flat[0]
+    b.tensors[handle] = replace(
+        b.tensors[handle], name=f"v{number}", is_variable=True, initial=initial
+    )
+    b.operators.append(Operator("VAR_HANDLE", (), (handle,), VariableOptions("", f"v{number}")))
+    value = b.current
+    b.emit(opcode, (handle,), b.activation(shape, like=value), NoOptions())
+    seen = b.current
+    if b.rng.random() < 0.3:  # a view that outlives the assignment
+        b.reshape("RESHAPE")
+    kind = b.rng.random()
+    if kind < 0.4:
+        b.operators.append(Operator("ASSIGN_VARIABLE", (handle, value), (), NoOptions()))
+    joined = b.activation(shape)
+    quantized(b, joined, max(b.scale, 1e-6) * 2)
+    b.emit("ADD", (seen, value), joined, AddOptions())
+    if kind >= 0.4:
+        held = value if kind < 0.8 else seen
+        b.operators.append(Operator("ASSIGN_VARIABLE", (handle, held), (), NoOptions()))
+
+
 OPERATORS: dict[str, Callable[[Builder, str], None]] = {
     **dict.fromkeys(("ADD", "SUB", "MUL"), binary),
     **dict.fromkeys(("LOGISTIC", "TANH", "RELU", "RELU6", "HARD_SWISH", "LEAKY_RELU"), function),
@@ -310,6 +352,9 @@ OPERATORS: dict[str, Callable[[Builder, str], None]] = {
     "SQUEEZE": squeeze,
     "EXPAND_DIMS": expand_dims,
     "RESIZE_NEAREST_NEIGHBOR": resize,
+    "READ_VARIABLE": variable,
 }
+#: What the engine, or the oracle, lacks in a type.
+LACKING: dict[str, set[str]] = {"int8": set(), "float32": set(), "int16": {"HARD_SWISH"}}
 #: Whatever random networks of a type contain.
-EVERY_OPERATOR = {*OPERATORS, "DEQUANTIZE"}
+EVERY_OPERATOR = {*OPERATORS, "DEQUANTIZE", "CALL_ONCE", "VAR_HANDLE", "ASSIGN_VARIABLE"}

@@ -3,6 +3,7 @@
 static int32_t element(const struct hb_quantize_args *args, int32_t i) {
     switch (args->in_dtype) {
     case HB_DTYPE_UINT8: return ((const uint8_t *)args->input)[i];
+    case HB_DTYPE_INT16: return ((const int16_t *)args->input)[i];
     default: return ((const int8_t *)args->input)[i];
     }
 }

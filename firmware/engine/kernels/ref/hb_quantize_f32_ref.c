@@ -14,8 +14,12 @@ static int32_t rounded(float value) {
 void hb_quantize_f32_ref(const struct hb_quantize_args *args) {
     const struct hb_image_quantize *p = &args->params;
     const float *x = args->input;
-    int8_t *out = args->output;
+    int8_t *bytes = args->output;
+    int16_t *halves = args->output;
+    const bool is_wide = args->out_dtype == HB_DTYPE_INT16;
     for (int32_t i = 0; i < args->elements; i++) {
-        out[i] = (int8_t)hb_clamp(rounded(x[i] / p->scale) + p->output_offset, -128, 127);
+        const int32_t value = rounded(x[i] / p->scale) + p->output_offset;
+        if (is_wide) halves[i] = (int16_t)hb_clamp(value, INT16_MIN, INT16_MAX);
+        else bytes[i] = (int8_t)hb_clamp(value, INT8_MIN, INT8_MAX);
     }
 }
