@@ -4,6 +4,9 @@
 #ifndef HB_OPS_H
 #define HB_OPS_H
 
+/* A function that only some operators need: kept apart, so that its size can be told. */
+#define HB_PART __attribute__((noinline))
+
 #ifdef HB_OPS_ONLY
 /* 1 where HB_OP_<kernel> is defined as 1, else 0. */
 #define HB_HAS(kernel) HB_IS_ONE(HB_OP_##kernel)
