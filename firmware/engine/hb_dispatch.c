@@ -50,8 +50,8 @@ struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct
     };
 }
 
-/* Weights of two channels in a byte, or of one. */
-static bool is_s4(const struct hb_engine *engine, const struct hb_image_op *op) {
+/* Whether packed weights are of two channels in a byte. */
+static inline bool is_s4(const struct hb_engine *engine, const struct hb_image_op *op) {
     return hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,33 +92,58 @@ def engine_min_flash(elf_path: Path, kernels: Collection[str]) -> int:
     ConfigError
         The ELF has no relocations, or lacks a kernel.
     """
+    items, edges = _read(elf_path)
+    by_name = {item.name: item for item in items}
+    named = [name for name in kernels if _KERNEL.fullmatch(f"hb_{name}")]
+    missing = [name for name in named if f"hb_{name}" not in by_name]
+    if not edges or missing:
+        reason = f"has no kernel {missing[0]}" if missing else "was linked without relocations"
+        raise ConfigError(f"{elf_path} {reason}", hint="run `make firmware`")
+    kept, dropped_calls = _reached(items, edges, lambda item: _is_needed(item, kernels))
+    return sum(item.size for item in kept) - _CALL_BYTES * dropped_calls
+
+
+def library_bytes(elf_path: Path) -> int:
+    """Flash of what the engine of a firmware uses outside its own sections: libgcc's."""
+    from elftools.elf.elffile import ELFFile
+
+    items, edges = _read(elf_path)
+    kept, _ = _reached(items, edges, lambda item: True)
+    with elf_path.open("rb") as stream:
+        elf = ELFFile(stream)
+        sections: Any = [elf.get_section_by_name(n) for n in (".engine", ".engine.rodata")]
+        spans = [range(s["sh_addr"], s["sh_addr"] + s["sh_size"]) for s in sections]
+    return sum(i.size for i in kept if not any(i.address in span for span in spans))
+
+
+def _read(elf_path: Path) -> tuple[list[_Item], dict[_Item, list[_Item]]]:
     from elftools.elf.elffile import ELFFile
 
     with elf_path.open("rb") as stream:
         elf = ELFFile(stream)
         items = _items(elf)
-        edges = _edges(elf, items)
+        return items, _edges(elf, items)
+
+
+def _reached(
+    items: list[_Item], edges: dict[_Item, list[_Item]], is_needed: Callable[[_Item], bool]
+) -> tuple[set[_Item], int]:
+    """What the entry points need, and how many references are left out."""
     by_name = {item.name: item for item in items}
-    missing = [
-        name for name in kernels if _KERNEL.fullmatch(f"hb_{name}") and f"hb_{name}" not in by_name
-    ]
-    if not edges or missing:
-        reason = f"has no kernel {missing[0]}" if missing else "was linked without relocations"
-        raise ConfigError(f"{elf_path} {reason}", hint="run `make firmware`")
     kept: set[_Item] = set()
     waiting = [by_name[name] for name in ROOTS]
-    dropped_calls = 0
+    dropped = 0
     while waiting:
         item = waiting.pop()
         if item in kept:
             continue
         kept.add(item)
         for target in edges.get(item, ()):
-            if _is_needed(target, kernels):
+            if is_needed(target):
                 waiting.append(target)
             else:
-                dropped_calls += 1
-    return sum(item.size for item in kept) - _CALL_BYTES * dropped_calls
+                dropped += 1
+    return kept, dropped
 
 
 def _is_needed(item: _Item, kernels: Collection[str]) -> bool:
