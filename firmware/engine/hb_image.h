@@ -65,7 +65,7 @@ enum hb_opcode {
     HB_OPCODE_ADD = 8, /* 0, 1 data, each dimension the output's or 1.  Parameters: add. */
     HB_OPCODE_SUB = 9, /* 0 minus 1, as add.  Parameters: add. */
     HB_OPCODE_MUL = 10, /* 0, 1 data as of add.  Parameters: mul. */
-    HB_OPCODE_TRANSPOSE_CONV = 11, /* Slots as conv_2d; every input is spread over the outputs.  Parameters: conv; padding is what is cut from the output. */
+    HB_OPCODE_TRANSPOSE_CONV = 11, /* Slots as conv_2d, weights OHWI of float32, or of int8 for integer data; every input is spread over the outputs.  Parameters: conv; padding is what is cut from the output. */
     HB_OPCODE_MEAN = 12, /* 0 data.  Parameters: mean. */
     HB_OPCODE_MOVE = 13, /* 0 data: copies a box of elements, any distances on either side; slices, concatenation, padding, transposition.  Writes that part of the output alone.  Parameters: move. */
     HB_OPCODE_FILL = 14, /* No inputs.  Sets every element of the output.  Parameters: fill. */

@@ -111,6 +111,8 @@ bool hb_run_elementwise(const struct hb_engine *engine, const struct hb_image_op
                         const struct hb_image_tensor *in, const struct hb_image_tensor *out);
 bool hb_run_movement(const struct hb_engine *engine, const struct hb_image_op *op,
                      const struct hb_image_tensor *in, const struct hb_image_tensor *out);
+void hb_run_transpose_conv(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_transpose_conv(const struct hb_engine *engine, const struct hb_image_op *op);
 void hb_run_binary(const struct hb_engine *engine, const struct hb_image_op *op);
 
 /* Types, shapes and parameters of one operator whose tensors are already known to be in bounds. */

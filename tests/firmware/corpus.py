@@ -33,6 +33,7 @@ PARAMS = {
     m.Opcode.SOFTMAX: "softmax",
     m.Opcode.ADD: "add",
     m.Opcode.SUB: "add",
+    m.Opcode.TRANSPOSE_CONV: "conv",
     m.Opcode.MUL: "mul",
     m.Opcode.MEAN: "mean",
     m.Opcode.MOVE: "move",

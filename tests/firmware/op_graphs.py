@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from hilbench.models.graph import (
     AddOptions,
     CallOnceOptions,
     ConcatenationOptions,
+    ConvOptions,
     Graph,
     LeakyReluOptions,
     MeanOptions,
@@ -161,7 +162,24 @@ def streaming(dtype: str) -> Graph:
     return c.graph()
 
 
+def transposed(dtype: str) -> Graph:
+    """Transposed convolutions, with padding and without."""
+    c = Chain(dtype)
+    kind = dtype if dtype == "float32" else "int8"
+    bias_kind = {"int8": "int32", "int16": "int64", "float32": "float32"}[dtype]
+    for shape, filters, same in (((1, 8, 6, 3), (3, 2), True), ((1, 17, 13, 2), (3, 3), False)):
+        depth = c.tensors[c.current].shape[3]
+        values = np.arange(shape[3] * filters[0] * filters[1] * depth) % 17 - 8
+        weights = c.tensor((shape[3], *filters, depth), kind, data=None, zero_points=(0,))
+        filled = values.reshape(c.tensors[weights].shape).astype(kind)
+        c.tensors[weights] = replace(c.tensors[weights], data=filled)
+        bias = c.constant(np.arange(shape[3]), bias_kind)
+        before = (c.constant(shape), weights)
+        c.add("TRANSPOSE_CONV", shape, ConvOptions(same, 2, 2), before, (bias,))
+    return c.graph()
+
+
 def graphs() -> dict[str, Graph]:
     """Every network, by name."""
-    makers = (arithmetic, types, movement, streaming)
+    makers = (arithmetic, types, movement, streaming, transposed)
     return {f"{make.__name__} {d}": make(d) for make in makers for d in DTYPES}

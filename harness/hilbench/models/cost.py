@@ -15,6 +15,9 @@ def macs(graph: Graph, step: Step) -> int:
 
     Convolutions and fully connected layers only; pools, sums and softmax count 0.
     """
+    if step.opcode == Opcode.TRANSPOSE_CONV:
+        shape = graph.tensors[step.inputs[1]].shape
+        return graph.tensors[step.inputs[0]].elements * math.prod(shape[:3])
     if step.opcode not in (Opcode.CONV_2D, Opcode.DEPTHWISE_CONV_2D, Opcode.FULLY_CONNECTED):
         return 0
     assert isinstance(step.params, image.Conv)

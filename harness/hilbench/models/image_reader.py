@@ -37,6 +37,7 @@ _PARAMS: dict[int, type[Params] | None] = {
     image.Opcode.ADD: image.Add,
     image.Opcode.RESHAPE: None,
     image.Opcode.SUB: image.Add,
+    image.Opcode.TRANSPOSE_CONV: image.Conv,
     image.Opcode.MUL: image.Mul,
     image.Opcode.MEAN: image.Mean,
     image.Opcode.MOVE: image.Move,

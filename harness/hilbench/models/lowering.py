@@ -19,7 +19,12 @@ from hilbench.models.graph import Graph
 from hilbench.models.lower_mean import lower_mean
 from hilbench.models.lower_state import initial_steps
 from hilbench.models.lower_unweighted import lower_pool, lower_softmax
-from hilbench.models.lower_weighted import lower_conv, lower_depthwise, lower_fully_connected
+from hilbench.models.lower_weighted import (
+    lower_conv,
+    lower_depthwise,
+    lower_fully_connected,
+    lower_transpose_conv,
+)
 from hilbench.models.operator_view import OperatorView, Step
 
 __all__ = ["OPERATORS", "Lowering", "Step", "layers", "lower"]
@@ -125,5 +130,6 @@ OPERATORS = {
     "SUB": _sum,
     "TANH": _function,
     "TRANSPOSE": Lowering(movement.lower_transpose, _ALL),
+    "TRANSPOSE_CONV": Lowering(lower_transpose_conv, _ALL),
     "VAR_HANDLE": Lowering(state.lower_nothing, ()),
 }

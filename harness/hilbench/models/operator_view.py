@@ -79,6 +79,7 @@ class OperatorView:
     """An operator with its tensors, and the checks that several operators share."""
 
     def __init__(self, graph: Graph, index: int, operator: Operator) -> None:
+        self.graph = graph
         self.index = index
         self.operator = operator
         self.label = f"operator {index} ({operator.opcode})"

@@ -202,6 +202,8 @@ def _windows_and_weights(graph: Graph, step: Step, x: Array, values: dict[int, A
             result = kernels.average_pool_2d(step, spatial, out_hw)
         elif opcode == Opcode.MAX_POOL_2D:
             result = kernels.max_pool_2d(step, spatial, out_hw)
+        elif opcode == Opcode.TRANSPOSE_CONV:
+            result = kernels.transpose_conv(step, spatial, value(1), value(2), out_hw)
         elif opcode == Opcode.CONV_2D:
             result = kernels.conv_2d(step, spatial, value(1), value(2), out_hw)
         else:
