@@ -50,7 +50,7 @@ enum hb_kernel {
     HB_KERNEL_DSP = 2, /* int8, Armv7E-M's DSP extension.  Slot 1 of weighted operators holds a stream, int32[blocks, words] (models/dsp.py); slots 2 to 5 are absent. */
     HB_KERNEL_MVE = 3, /* int8 and int16 data, int4 weights too, Armv8.1-M's M-profile vector extension (models/mve.py).  Slots as dsp's. */
     HB_KERNEL_THUMB1 = 4, /* int8, Armv6-M (models/thumb1.py). */
-    HB_KERNEL_RV32 = 5, /* int8, RV32IM (models/rv32.py). */
+    HB_KERNEL_RV32 = 5, /* int8, RV32IM: the layouts of thumb1. */
 };
 
 /* Operators.  The inputs' slots are given; absent ones hold no_tensor.  One operator of the model may become several: all but its last have the flag continues.  A layer, for profiles and checksums, is an operator of the model, and its output that of the last: a SPLIT's last output, the state that ASSIGN_VARIABLE writes. */

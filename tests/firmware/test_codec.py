@@ -46,12 +46,13 @@ def c_function(name: str, layout: Layout) -> str:
     if layout.fields[-1].base == "bytes":
         last = layout.fields[-1].name
         tail = f"memcpy(out + size, m.{last}, m.{last}_bytes); size += m.{last}_bytes;"
+    pushes = "\n    ".join(push(field) for field in layout.fields)
     return f"""
 int roundtrip_{base}(const uint8_t *in, size_t bytes, int64_t *values, uint8_t *out) {{
     struct {base} m;
     size_t n = 0, size;
     if ({base}_decode(in, bytes, &m) != 0) return -1;
-    {" ".join(push(field) for field in layout.fields)}
+    {pushes}
     size = {base}_encode(out, &m);
     {tail}
     values[4095] = (int64_t)size;

@@ -52,7 +52,7 @@ WHOLE_SHIFT = 13
 def pack_step(graph: Graph, step: Step) -> Packed | None:
     """The operator packed for these kernels, or None where it must stay canonical."""
     tensors = graph.tensors
-    if tensors[step.output].dtype != "int8" or tensors[step.inputs[0]].dtype != "int8":
+    if any(tensors[i].dtype != "int8" for i in (step.output, *step.inputs[:1])):
         return None
     if step.opcode == image.Opcode.CONV_2D:
         return _pack_conv(graph, step)
