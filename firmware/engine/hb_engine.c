@@ -308,7 +308,10 @@ static void run_op(const struct hb_engine *engine, const struct hb_image_op *op)
         break;
     case HB_OPCODE_TRANSPOSE_CONV: hb_run_transpose_conv(engine, op); break;
     default:
-        if (!hb_run_elementwise(engine, op, &in, &out)) hb_run_movement(engine, op, &in, &out);
+        if (hb_run_elementwise(engine, op, &in, &out) || hb_run_recurrent(engine, op, &in, &out)) {
+            break;
+        }
+        hb_run_movement(engine, op, &in, &out);
         break;
     }
 }

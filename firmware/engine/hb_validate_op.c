@@ -261,6 +261,8 @@ bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op
     case HB_OPCODE_RESHAPE: return check_reshape(engine, op);
     case HB_OPCODE_ADD: return hb_check_sum(engine, op);
     case HB_OPCODE_TRANSPOSE_CONV: return hb_validate_transpose_conv(engine, op);
-    default: return hb_validate_elementwise(engine, op) || hb_validate_movement(engine, op);
+    default:
+        return hb_validate_elementwise(engine, op) || hb_validate_movement(engine, op) ||
+               hb_validate_recurrent(engine, op);
     }
 }

@@ -34,6 +34,8 @@ PARAMS = {
     m.Opcode.ADD: "add",
     m.Opcode.SUB: "add",
     m.Opcode.TRANSPOSE_CONV: "conv",
+    m.Opcode.SVDF: "svdf",
+    m.Opcode.LSTM: "lstm",
     m.Opcode.MUL: "mul",
     m.Opcode.MEAN: "mean",
     m.Opcode.MOVE: "move",

@@ -43,6 +43,8 @@ _PARAMS: dict[int, type[Params] | None] = {
     image.Opcode.MOVE: image.Move,
     image.Opcode.FILL: image.Fill,
     image.Opcode.LOOKUP: None,
+    image.Opcode.LSTM: image.Lstm,
+    image.Opcode.SVDF: image.Svdf,
     image.Opcode.UNARY: image.Unary,
     image.Opcode.QUANTIZE: image.Quantize,
     image.Opcode.DEQUANTIZE: image.Quantize,

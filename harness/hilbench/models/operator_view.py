@@ -30,6 +30,8 @@ Params = (
     | image.Fill
     | image.Unary
     | image.Quantize
+    | image.Svdf
+    | image.Lstm
 )
 
 #: Values that say a shape, axes or sizes.

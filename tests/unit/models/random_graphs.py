@@ -110,6 +110,10 @@ class Builder:
         opcode = str(self.rng.choice((*(WINDOWS if is_image else FLAT), "ADD", "RESHAPE")))
         if self.rng.random() < self.variety:
             opcode = str(self.rng.choice([o for o in OPERATORS if o not in LACKING[self.dtype]]))
+        if opcode == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+            self.reshaped(3)
+        if opcode == "SVDF":
+            self.reshaped(2)
         if opcode == "TRANSPOSE_CONV" and self.tensors[self.current].elements > 500:
             opcode = "MAX_POOL_2D"
         if opcode == "SOFTMAX" and (shape[-1] > 511 or 0 < self.scale < 1e-5):
@@ -125,6 +129,17 @@ class Builder:
             "RESHAPE": self.reshape,
             **{name: partial(append, self) for name, append in OPERATORS.items()},
         }[opcode](opcode)
+
+    def reshaped(self, rank: int) -> None:
+        """The current tensor in so many dimensions."""
+        left = self.tensors[self.current].elements
+        shape: list[int] = []
+        for _ in range(rank - 1):
+            shape.append(int(self.rng.choice([d for d in range(1, 9) if left % d == 0])))
+            left //= shape[-1]
+        asked = (*shape, left)
+        output = self.activation(asked, like=self.current)
+        self.emit("RESHAPE", (self.current,), output, ReshapeOptions(asked))
 
     # ------------------------------------------------------------ tensors
 
