@@ -3,6 +3,7 @@
 #define HB_INTERNAL_H
 
 #include "hb_engine.h"
+#include "hb_ops.h"
 #include "kernels/hb_kernels.h"
 
 /* Records, decoded; the index or offset must have been validated. */
@@ -120,6 +121,9 @@ bool hb_run_movement(const struct hb_engine *engine, const struct hb_image_op *o
 void hb_run_transpose_conv(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_validate_transpose_conv(const struct hb_engine *engine, const struct hb_image_op *op);
 void hb_run_binary(const struct hb_engine *engine, const struct hb_image_op *op);
+
+/* Executes a validated operator; `dry`: only says whether this build has a kernel for it. */
+bool hb_dispatch(const struct hb_engine *engine, const struct hb_image_op *op, bool dry);
 
 /* Types, shapes and parameters of one operator whose tensors are already known to be in bounds. */
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op);
