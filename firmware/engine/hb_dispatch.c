@@ -338,6 +338,11 @@ bool hb_dispatch(const struct hb_engine *engine, const struct hb_image_op *op, b
             return run_add(engine, op, &in, &out, dry);
         }
         HB_RUN_CALL(elementwise, hb_run_binary(engine, op));
+    case HB_OPCODE_TRANSPOSE_CONV:
+        HB_RUN_CALL(transpose_conv, hb_run_transpose_conv(engine, op));
+    case HB_OPCODE_SVDF:
+    case HB_OPCODE_LSTM:
+        HB_RUN_CALL(recurrent, hb_run_recurrent(engine, op, &in, &out));
     default: break;
     }
     if (is_elementwise(op->opcode)) {

@@ -1,6 +1,6 @@
 /* Which kernels a build has: all of its instruction set, or those that `make OPS="..."` names, by
  * -DHB_OPS_ONLY and a -DHB_OP_<kernel>=1 each.  A kernel's name is its function's without "hb_";
- * rows, elementwise and movement stand for whole families. */
+ * rows, elementwise, movement, transpose_conv and recurrent stand for whole families. */
 #ifndef HB_OPS_H
 #define HB_OPS_H
 

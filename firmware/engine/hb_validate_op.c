@@ -275,8 +275,11 @@ bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op
     case HB_OPCODE_SOFTMAX: return check_softmax(engine, op);
     case HB_OPCODE_RESHAPE: return check_reshape(engine, op);
     case HB_OPCODE_ADD: return HAS_SUM && hb_check_sum(engine, op);
+    case HB_OPCODE_TRANSPOSE_CONV:
+        return HB_HAS(transpose_conv) && hb_validate_transpose_conv(engine, op);
     default:
         return (HB_HAS(elementwise) && hb_validate_elementwise(engine, op)) ||
-               (HB_HAS(movement) && hb_validate_movement(engine, op));
+               (HB_HAS(movement) && hb_validate_movement(engine, op)) ||
+               (HB_HAS(recurrent) && hb_validate_recurrent(engine, op));
     }
 }

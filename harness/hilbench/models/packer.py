@@ -266,4 +266,7 @@ def _layers_of(steps: tuple[Step, ...]) -> tuple[int, ...]:
 
 
 def _scratch_bytes(graph: Graph, step: Step) -> int:
+    if isinstance(step.params, image.Lstm):
+        is_float = graph.tensors[step.output].dtype == "float32"
+        return step.tables[1].size * (4 if is_float else 2)
     return rows.scratch_bytes(graph, step) if rows.is_by_rows(graph, step) else 0
