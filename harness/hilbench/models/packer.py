@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hilbench.errors import ImageTooLarge
 from hilbench.models import cost, dsp, mve, rows, thumb1
@@ -112,7 +112,7 @@ def pack(
     ModelError
         See :func:`hilbench.models.load`.
     """
-    steps = lower(graph)
+    steps = tuple(_simplest(graph, step) for step in lower(graph))
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
     packers = [] if reference_kernels else [PACKERS[name] for name in PACKERS if name in isa]
     choices = [_choose(graph, step, packers) for step in steps]
@@ -160,6 +160,20 @@ def pack(
         arena_lower_bound_bytes=layout.lower_bound_bytes,
         kernels=kernel_names(read_image(content)),
     )
+
+
+def _simplest(graph: Graph, step: Step) -> Step:
+    """A convolution with one output position, all of its input under the filter, is a dot product.
+
+    Integer sums are the same ones; dynamic ranges quantize the two differently.
+    """
+    if step.opcode != image.Opcode.CONV_2D or step.flags:
+        return step
+    data, weights = (graph.tensors[i] for i in step.inputs[:2])
+    one = graph.tensors[step.output].shape[1:3] == (1, 1)
+    if data.dtype not in ("int8", "int16") or not one or data.shape[1:] != weights.shape[1:]:
+        return step
+    return replace(step, opcode=image.Opcode.FULLY_CONNECTED)
 
 
 def _choose(
