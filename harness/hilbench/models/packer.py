@@ -167,10 +167,13 @@ def _simplest(graph: Graph, step: Step) -> Step:
 
     Integer sums are the same ones; dynamic ranges quantize the two differently.
     """
-    if step.opcode != image.Opcode.CONV_2D or step.flags:
+    p = step.params
+    if not isinstance(p, image.Conv) or step.opcode != image.Opcode.CONV_2D or step.flags:
         return step
     data, weights = (graph.tensors[i] for i in step.inputs[:2])
     one = graph.tensors[step.output].shape[1:3] == (1, 1)
+    if (p.dilation_h, p.dilation_w) != (1, 1):
+        return step
     if data.dtype not in ("int8", "int16") or not one or data.shape[1:] != weights.shape[1:]:
         return step
     return replace(step, opcode=image.Opcode.FULLY_CONNECTED)
