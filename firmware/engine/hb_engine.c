@@ -82,6 +82,12 @@ static void run_conv(const struct hb_engine *engine, const struct hb_image_op *o
         return;
     }
 #endif
+#ifdef HB_KERNELS_DSP
+    if (op->variant == HB_KERNEL_DSP_WINOGRAD) {
+        hb_conv_2d_s8xs8_winograd_dsp(&args);
+        return;
+    }
+#endif
     if (op->opcode == HB_OPCODE_CONV_2D) {
         if (is_float) hb_conv_2d_f32xf32_ref(&args);
         else hb_conv_2d_s8xs8_ref(&args);

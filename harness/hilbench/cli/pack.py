@@ -30,7 +30,7 @@ def execute(options: argparse.Namespace) -> int:
     isa = find_board(load_catalogue(), options.board).isa if options.board else ()
     graph = models.in_form(models.load(options.model), options.weights)
     coding = models.coding(options.weights, options.decode)
-    image = models.pack(graph, isa=isa, coding=coding)
+    image = models.pack(graph, isa=isa, coding=coding, optimize=options.optimize)
     scheme = models.scheme_name(graph, options.weights)
     if options.image is not None:
         write_atomically(options.image, image.data)
@@ -41,6 +41,7 @@ def execute(options: argparse.Namespace) -> int:
                 "schema": "hilbench-pack-1",
                 "model": graph.name,
                 "scheme": scheme,
+                "optimize": options.optimize,
                 "image_bytes": len(image.data),
                 "arena_bytes": image.arena_bytes,
                 "arena_lower_bound_bytes": image.arena_lower_bound_bytes,

@@ -1,0 +1,256 @@
+/* Convolution 3 x 3 of stride 1 by Winograd's algorithm (hb_winograd_dsp.h).  Padded input rows lie
+ * in a ring of four.  Groups of 2 x 8 outputs, four tiles: the data under them is transformed once,
+ * then multiplied by all pairs of output channels, whose sums are transformed one pair at a time.
+ * Groups that reach beyond the output are staged. */
+#include "dsp/hb_winograd_dsp.h"
+#include "hb_kernels.h"
+
+#define ROWS 4                             /* under a tile, and so is their number of columns */
+#define GROUP_W (2 * HB_WINOGRAD_TILES)    /* outputs */
+#define GROUP_COLUMNS (GROUP_W + ROWS - 2) /* under a group */
+/* Of four channels, as two pairs: rows of B' d, GROUP_COLUMNS words each. */
+#define COLUMN_WORDS (2 * ROWS * GROUP_COLUMNS)
+
+static inline uint32_t add_pairs(uint32_t a, uint32_t b) {
+#if HB_DSP_ASM
+    uint32_t pair;
+    __asm__("sadd16 %0, %1, %2" : "=r"(pair) : "r"(a), "r"(b));
+    return pair;
+#else
+    return ((a + b) & 0xFFFFu) | ((a & 0xFFFF0000u) + (b & 0xFFFF0000u));
+#endif
+}
+
+static inline uint32_t subtract_pairs(uint32_t a, uint32_t b) {
+#if HB_DSP_ASM
+    uint32_t pair;
+    __asm__("ssub16 %0, %1, %2" : "=r"(pair) : "r"(a), "r"(b));
+    return pair;
+#else
+    return ((a - b) & 0xFFFFu) | ((a & 0xFFFF0000u) - (b & 0xFFFF0000u));
+#endif
+}
+
+/* Half of an even number. */
+static inline uint32_t half(uint32_t value) { return (uint32_t)((int32_t)value >> 1); }
+
+/* B' times a column of four pairs. */
+static inline void put_column(uint32_t d0, uint32_t d1, uint32_t d2, uint32_t d3, uint32_t *to) {
+    to[0] = subtract_pairs(d0, d2);
+    to[GROUP_COLUMNS] = add_pairs(d1, d2);
+    to[2 * GROUP_COLUMNS] = subtract_pairs(d2, d1);
+    to[3 * GROUP_COLUMNS] = subtract_pairs(d1, d3);
+}
+
+/* B' d for four channels of all columns under a group; `first`: the first column's, in each row. */
+static void transform_columns(const int8_t *const first[ROWS], int32_t column_bytes,
+                              uint32_t *columns) {
+    const int8_t *row0 = first[0], *row1 = first[1], *row2 = first[2], *row3 = first[3];
+    uint32_t *const end = columns + GROUP_COLUMNS;
+    while (columns != end) {
+        const uint32_t d0 = hb_load_word(row0), d1 = hb_load_word(row1);
+        const uint32_t d2 = hb_load_word(row2), d3 = hb_load_word(row3);
+        put_column(hb_even_bytes(d0), hb_even_bytes(d1), hb_even_bytes(d2), hb_even_bytes(d3),
+                   columns);
+        put_column(hb_odd_bytes(d0), hb_odd_bytes(d1), hb_odd_bytes(d2), hb_odd_bytes(d3),
+                   columns + ROWS * GROUP_COLUMNS);
+        row0 += column_bytes;
+        row1 += column_bytes;
+        row2 += column_bytes;
+        row3 += column_bytes;
+        columns++;
+    }
+}
+
+/* A row of B' d times B, for all tiles; `to`: position (i, 0), `to1`: (i, 1). */
+static inline void transform_row(const uint32_t *columns, uint32_t *to, uint32_t *to1,
+                                 int32_t position_words) {
+    uint32_t *to2 = to1 + position_words, *to3 = to2 + position_words;
+#pragma GCC unroll 4
+    for (int32_t tile = 0; tile < HB_WINOGRAD_TILES; tile++) {
+        const uint32_t *d = columns + 2 * tile;
+        to[tile] = subtract_pairs(d[0], d[2]);
+        to1[tile] = add_pairs(d[1], d[2]);
+        to2[tile] = subtract_pairs(d[2], d[1]);
+        to3[tile] = subtract_pairs(d[1], d[3]);
+    }
+}
+
+/* B' d B for the pair of channels whose columns these are. */
+static void transform_rows(const uint32_t *columns, uint32_t *to, int32_t position_words) {
+    transform_row(columns, to + 11 * position_words, to + 12 * position_words, position_words);
+    columns += GROUP_COLUMNS;
+    transform_row(columns, to + 15 * position_words, to, position_words);
+    columns += GROUP_COLUMNS;
+    transform_row(columns, to + 3 * position_words, to + 4 * position_words, position_words);
+    columns += GROUP_COLUMNS;
+    transform_row(columns, to + 7 * position_words, to + 8 * position_words, position_words);
+}
+
+static inline int8_t requantize(uint32_t sum, const int32_t *scale, int32_t zero_point,
+                                const bool has_sign) {
+#if HB_DSP_ASM
+    int32_t value;
+    __asm__("smmlar %0, %1, %2, %1" : "=r"(value) : "r"(sum), "r"(scale[0]));
+    if (has_sign) value += value >> 31;
+    __asm__("smmlar %0, %0, %1, %2\n\tssat %0, #8, %0"
+            : "+r"(value)
+            : "r"(scale[1]), "r"(zero_point));
+    return (int8_t)value;
+#else
+    (void)has_sign;
+    return hb_requantize_packed((int32_t)sum, scale, zero_point);
+#endif
+}
+
+struct target {
+    int8_t *out; /* of the first tile's upper left output */
+    int32_t pixel_bytes, row_bytes;
+    int32_t zero_point;
+};
+
+/* A' M A of one tile and channel, whose sums are eight words from each other. */
+static inline void finish_tile(const uint32_t *sums, const int32_t *scale,
+                               const struct target *target, int8_t *out, const bool has_sign) {
+    uint32_t upper[ROWS], lower[ROWS];
+#pragma GCC unroll 4
+    for (int32_t j = 0; j < ROWS; j++) {
+        const uint32_t m0 = sums[(j + 11) % 16 * 8], m1 = sums[(j + 15) % 16 * 8];
+        const uint32_t m2 = sums[(j + 3) * 8], m3 = sums[(j + 7) * 8];
+        upper[j] = m0 + half(m1 + m2);
+        lower[j] = half(m1 - m2) - m3;
+    }
+    const int32_t zero_point = target->zero_point;
+    int8_t *below = out + target->row_bytes;
+    *out = requantize(upper[0] + half(upper[1] + upper[2]), scale, zero_point, has_sign);
+    *below = requantize(lower[0] + half(lower[1] + lower[2]), scale, zero_point, has_sign);
+    out += target->pixel_bytes;
+    below += target->pixel_bytes;
+    *out = requantize(half(upper[1] - upper[2]) - upper[3], scale, zero_point, has_sign);
+    *below = requantize(half(lower[1] - lower[2]) - lower[3], scale, zero_point, has_sign);
+}
+
+static inline void finish(const uint32_t *sums, const int32_t *scales, const struct target *target,
+                          const bool has_sign) {
+    for (int32_t channel = 0; channel < 2; channel++) {
+        int8_t *out = target->out + channel;
+        for (int32_t tile = 0; tile < HB_WINOGRAD_TILES; tile++) {
+            finish_tile(sums + 2 * tile + channel, scales + 2 * channel, target, out, has_sign);
+            out += 2 * target->pixel_bytes;
+        }
+    }
+}
+
+/* All output channels of a group whose data has been transformed. */
+static void run_group(const struct hb_conv_args *args, struct hb_winograd_args multiply,
+                      struct target target) {
+    hb_winograd_multiply *const kernel = hb_choose_winograd_multiply(args->in_c);
+    int8_t *const end = target.out + args->out_c;
+    for (; target.out != end; target.out += 2) {
+        const int32_t *scales = kernel(&multiply);
+        if (target.zero_point == -128) finish(multiply.sums, scales, &target, false);
+        else finish(multiply.sums, scales, &target, true);
+        multiply.stream = scales + 4;
+    }
+}
+
+static uint64_t padded_row_bytes(const struct hb_conv_args *args) {
+    const uint64_t groups = ((uint64_t)args->out_w + GROUP_W - 1u) / GROUP_W;
+    return (GROUP_W * groups + GROUP_COLUMNS - GROUP_W) * (uint64_t)args->in_c;
+}
+
+static uint32_t data_words(const struct hb_conv_args *args) {
+    return HB_WINOGRAD_POSITIONS * HB_WINOGRAD_TILES * (uint32_t)args->in_c / 2u;
+}
+
+uint64_t hb_conv_2d_s8xs8_winograd_dsp_scratch_bytes(const struct hb_conv_args *args) {
+    const uint64_t words = (uint64_t)data_words(args) + HB_WINOGRAD_SUMS + COLUMN_WORDS;
+    return 4u * words + ROWS * padded_row_bytes(args) + 2u * GROUP_W * (uint64_t)args->out_c;
+}
+
+bool hb_conv_2d_s8xs8_winograd_dsp_takes(const struct hb_conv_args *args) {
+    const struct hb_image_conv *p = &args->params;
+    return args->filter_h == 3 && args->filter_w == 3 && p->stride_h == 1 && p->stride_w == 1 &&
+           args->in_c % 4 == 0 && args->out_c % 2 == 0;
+}
+
+/* Two rows of output are written once the input rows under them, and under the tiles, are in the
+ * ring. */
+bool hb_conv_2d_s8xs8_winograd_dsp_in_place(const struct hb_conv_args *args) {
+    if (args->batches != 1) return false;
+    for (int32_t y = 0; y < args->out_h; y += 2) {
+        const int32_t below = y + ROWS - args->params.pad_top;
+        const int32_t read = below < args->in_h ? below : args->in_h;
+        const int32_t written = y + 2 < args->out_h ? y + 2 : args->out_h;
+        if ((int64_t)read * args->in_w * args->in_c < (int64_t)written * args->out_w * args->out_c) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void load_row(const struct hb_conv_args *args, const int8_t *image, int8_t *row,
+                     int32_t padded_row) {
+    const int32_t bytes = args->in_w * args->in_c, y = padded_row - args->params.pad_top;
+    int8_t *to = row + args->params.pad_left * args->in_c;
+    if (y >= 0 && y < args->in_h) hb_copy_bytes(to, image + y * bytes, bytes);
+    else hb_fill_bytes(to, -args->params.input_offset, bytes);
+}
+
+/* The staged outputs that exist. */
+static void copy_group(const struct hb_conv_args *args, const int8_t *staged, int8_t *out,
+                       int32_t rows, int32_t columns) {
+    for (int32_t row = 0; row < rows; row++) {
+        hb_copy_bytes(out + row * args->out_w * args->out_c, staged + row * GROUP_W * args->out_c,
+                      columns * args->out_c);
+    }
+}
+
+void hb_conv_2d_s8xs8_winograd_dsp(const struct hb_conv_args *args) {
+    const int32_t in_c = args->in_c, out_c = args->out_c;
+    const int32_t row_bytes = (int32_t)padded_row_bytes(args);
+    uint32_t *const data = args->scratch, *const sums = data + data_words(args);
+    uint32_t *const columns = sums + HB_WINOGRAD_SUMS;
+    int8_t *const ring = (int8_t *)(columns + COLUMN_WORDS), *const staged = ring + ROWS * row_bytes;
+    const struct hb_winograd_args multiply = {
+        .data = data, .stream = args->weights, .sums = sums, .position_bytes = 8 * in_c};
+    const int8_t *image = args->input;
+    int8_t *out = args->output;
+    hb_fill_bytes(ring, -args->params.input_offset, ROWS * row_bytes);
+    for (int32_t batch = 0; batch < args->batches; batch++) {
+        int32_t loaded = 0;
+        for (int32_t y = 0; y < args->out_h; y += 2) {
+            const int32_t rows_left = args->out_h - y;
+            for (; loaded < y + ROWS; loaded++) {
+                load_row(args, image, ring + loaded % ROWS * row_bytes, loaded);
+            }
+            for (int32_t x = 0; x < args->out_w; x += GROUP_W) {
+                const int8_t *first[ROWS];
+                for (int32_t i = 0; i < ROWS; i++) {
+                    first[i] = ring + (y + i) % ROWS * row_bytes + x * in_c;
+                }
+                for (int32_t k = 0; k < in_c; k += 4) {
+                    transform_columns(first, in_c, columns);
+                    transform_rows(columns, data + 2 * k, 2 * in_c);
+                    transform_rows(columns + COLUMN_WORDS / 2, data + 2 * k + 4, 2 * in_c);
+                    for (int32_t i = 0; i < ROWS; i++) first[i] += 4;
+                }
+                const int32_t columns_left = args->out_w - x;
+                int8_t *const to = out + (y * args->out_w + x) * out_c;
+                const bool whole = rows_left >= 2 && columns_left >= GROUP_W;
+                const struct target target = {
+                    .out = whole ? to : staged,
+                    .pixel_bytes = out_c,
+                    .row_bytes = (whole ? args->out_w : GROUP_W) * out_c,
+                    .zero_point = args->params.output_offset,
+                };
+                run_group(args, multiply, target);
+                if (whole) continue;
+                copy_group(args, staged, to, rows_left < 2 ? rows_left : 2,
+                           columns_left < GROUP_W ? columns_left : GROUP_W);
+            }
+        }
+        image += args->in_h * args->in_w * in_c;
+        out += args->out_h * args->out_w * out_c;
+    }
+}
