@@ -3,6 +3,7 @@
 #define HB_INTERNAL_H
 
 #include "hb_engine.h"
+#include "hb_ops.h"
 #include "kernels/hb_kernels.h"
 
 /* Records, decoded; the index or offset must have been validated. */
@@ -113,6 +114,9 @@ bool hb_run_elementwise(const struct hb_engine *engine, const struct hb_image_op
 bool hb_run_movement(const struct hb_engine *engine, const struct hb_image_op *op,
                      const struct hb_image_tensor *in, const struct hb_image_tensor *out);
 void hb_run_binary(const struct hb_engine *engine, const struct hb_image_op *op);
+
+/* Executes a validated operator; `dry`: only says whether this build has a kernel for it. */
+bool hb_dispatch(const struct hb_engine *engine, const struct hb_image_op *op, bool dry);
 
 /* Types, shapes and parameters of one operator whose tensors are already known to be in bounds. */
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op);

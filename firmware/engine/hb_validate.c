@@ -242,7 +242,10 @@ enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *im
         *detail = HB_RECORD_OP + i;
         if (!check_op_bounds(engine, &op)) return HB_ENGINE_BOUNDS;
         *detail = i;
-        if (!check_flags(engine, &op, i) || !hb_validate_op(engine, &op)) return HB_ENGINE_OP;
+        if (!check_flags(engine, &op, i) || !hb_validate_op(engine, &op) ||
+            !hb_dispatch(engine, &op, true)) {
+            return HB_ENGINE_OP;
+        }
     }
     *detail = 0;
     return HB_ENGINE_OK;

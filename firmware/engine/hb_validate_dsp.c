@@ -43,11 +43,12 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
     const uint32_t channels = out.dims[3];
     const bool shared = in.storage == HB_STORAGE_ARENA && in.offset == out.offset;
     if (in.dtype == HB_DTYPE_INT16) {
-        return !shared && op->opcode == HB_OPCODE_CONV_2D && check_s16(engine, op, &args);
+        return HB_HAS(conv_2d_s16xs8_dsp) && !shared && op->opcode == HB_OPCODE_CONV_2D &&
+               check_s16(engine, op, &args);
     }
     if (!is_full_range(p.act_min, p.act_max)) return false;
     if (op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D) {
-        return hb_depthwise_conv_2d_s8xs8_dsp_takes(&args) &&
+        return HB_HAS(depthwise_conv_2d_s8xs8_dsp) && hb_depthwise_conv_2d_s8xs8_dsp_takes(&args) &&
                (!shared || hb_depthwise_conv_2d_s8xs8_dsp_in_place(&args)) &&
                is_stream(engine, op, 1, channels, HB_DEPTHWISE_RECORD_WORDS) &&
                hb_has_scratch(op, hb_depthwise_conv_2d_s8xs8_dsp_scratch_bytes(&args));
@@ -55,7 +56,7 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
     const uint32_t depth = hb_conv_2d_s8xs8_dsp_depth(&args);
     if (channels % 2u != 0u) return false;
     if (stream.dtype == HB_DTYPE_INT8) {
-        return !shared && is_p4_stream(engine, op, channels, depth) &&
+        return HB_HAS(conv_2d_s8xs4_dsp) && !shared && is_p4_stream(engine, op, channels, depth) &&
                hb_has_scratch(op, hb_conv_2d_s8xs4_dsp_scratch_bytes(&args));
     }
     return (!shared || hb_conv_2d_s8xs8_dsp_in_place(&args)) &&
@@ -76,12 +77,12 @@ static bool check_fully_connected(const struct hb_engine *engine, const struct h
     if (args.in_c == 0) return false;
     if (in.dtype == HB_DTYPE_INT16) {
         const struct hb_conv_args conv = hb_pointwise_args_of(&args);
-        return check_s16(engine, op, &conv);
+        return HB_HAS(conv_2d_s16xs8_dsp) && check_s16(engine, op, &conv);
     }
     const uint32_t depth = hb_fully_connected_s8xs8_dsp_depth(&args);
     if (channels % 2u != 0u || !is_full_range(p.act_min, p.act_max)) return false;
     if (stream.dtype == HB_DTYPE_INT8) {
-        return is_p4_stream(engine, op, channels, depth) &&
+        return HB_HAS(fully_connected_s8xs4_dsp) && is_p4_stream(engine, op, channels, depth) &&
                hb_has_scratch(op, hb_fully_connected_s8xs4_dsp_scratch_bytes(&args));
     }
     return is_stream(engine, op, 1, channels / 2u, HB_P8_FIXED_WORDS + depth / 2u) &&
@@ -107,13 +108,20 @@ static bool check_add(const struct hb_engine *engine, const struct hb_image_op *
             is_stream(engine, op, 2, 1, HB_ADD_SCALED_WORDS));
 }
 
+#define HAS_CONV                                                                                   \
+    (HB_HAS(conv_2d_s8xs8_dsp) || HB_HAS(conv_2d_s8xs4_dsp) || HB_HAS(conv_2d_s16xs8_dsp) ||       \
+     HB_HAS(depthwise_conv_2d_s8xs8_dsp))
+#define HAS_FULLY_CONNECTED                                                                        \
+    (HB_HAS(fully_connected_s8xs8_dsp) || HB_HAS(fully_connected_s8xs4_dsp) ||                     \
+     HB_HAS(conv_2d_s16xs8_dsp))
+
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op) {
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:
-    case HB_OPCODE_DEPTHWISE_CONV_2D: return check_conv(engine, op);
-    case HB_OPCODE_FULLY_CONNECTED: return check_fully_connected(engine, op);
-    case HB_OPCODE_AVERAGE_POOL_2D: return check_pool(engine, op);
-    case HB_OPCODE_ADD: return check_add(engine, op);
+    case HB_OPCODE_DEPTHWISE_CONV_2D: return HAS_CONV && check_conv(engine, op);
+    case HB_OPCODE_FULLY_CONNECTED: return HAS_FULLY_CONNECTED && check_fully_connected(engine, op);
+    case HB_OPCODE_AVERAGE_POOL_2D: return HB_HAS(average_pool_2d_s8_dsp) && check_pool(engine, op);
+    case HB_OPCODE_ADD: return HB_HAS(add_s8_dsp) && check_add(engine, op);
     default: return false;
     }
 }

@@ -242,8 +242,22 @@ static bool is_weighted(const struct hb_image_op *op) {
            op->opcode == HB_OPCODE_FULLY_CONNECTED;
 }
 
+/* Checks of kernels that a build lacks are left out of it. */
+#define HAS_CONV                                                                                  \
+    (HB_HAS(conv_2d_s8xs8_ref) || HB_HAS(conv_2d_f32xf32_ref) ||                                  \
+     HB_HAS(depthwise_conv_2d_s8xs8_ref) || HB_HAS(depthwise_conv_2d_f32xf32_ref))
+#define HAS_FULLY_CONNECTED                                                                       \
+    (HB_HAS(fully_connected_s8xs8_ref) || HB_HAS(fully_connected_f32xf32_ref))
+#define HAS_POOL                                                                                  \
+    (HB_HAS(average_pool_2d_s8_ref) || HB_HAS(average_pool_2d_s16_ref) ||                         \
+     HB_HAS(average_pool_2d_f32_ref) || HB_HAS(max_pool_2d_s8_ref) ||                             \
+     HB_HAS(max_pool_2d_s16_ref) || HB_HAS(max_pool_2d_f32_ref))
+#define HAS_SUM (HB_HAS(add_s8_ref) || HB_HAS(add_f32_ref) || HB_HAS(elementwise))
+
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op) {
-    if (is_weighted(op) && hb_is_by_rows(engine, op)) return hb_validate_by_rows(engine, op);
+    if (is_weighted(op) && hb_is_by_rows(engine, op)) {
+        return HB_HAS(rows) && hb_validate_by_rows(engine, op);
+    }
     if ((op->flags & (HB_OP_FLAG_DYNAMIC_SYMMETRIC | HB_OP_FLAG_DYNAMIC_ASYMMETRIC)) != 0u) {
         return false;
     }
@@ -254,13 +268,16 @@ bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op
     if (op->variant > HB_KERNEL_REFERENCE) return false;
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:
-    case HB_OPCODE_DEPTHWISE_CONV_2D: return check_conv(engine, op);
-    case HB_OPCODE_FULLY_CONNECTED: return check_fully_connected(engine, op);
+    case HB_OPCODE_DEPTHWISE_CONV_2D: return HAS_CONV && check_conv(engine, op);
+    case HB_OPCODE_FULLY_CONNECTED:
+        return HAS_FULLY_CONNECTED && check_fully_connected(engine, op);
     case HB_OPCODE_AVERAGE_POOL_2D:
-    case HB_OPCODE_MAX_POOL_2D: return hb_check_pool(engine, op);
+    case HB_OPCODE_MAX_POOL_2D: return HAS_POOL && hb_check_pool(engine, op);
     case HB_OPCODE_SOFTMAX: return check_softmax(engine, op);
     case HB_OPCODE_RESHAPE: return check_reshape(engine, op);
-    case HB_OPCODE_ADD: return hb_check_sum(engine, op);
-    default: return hb_validate_elementwise(engine, op) || hb_validate_movement(engine, op);
+    case HB_OPCODE_ADD: return HAS_SUM && hb_check_sum(engine, op);
+    default:
+        return (HB_HAS(elementwise) && hb_validate_elementwise(engine, op)) ||
+               (HB_HAS(movement) && hb_validate_movement(engine, op));
     }
 }

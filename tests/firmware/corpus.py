@@ -143,6 +143,14 @@ def packed() -> dict[str, bytes]:
         "mve pool": mve_graphs.pool_sweep(0, operators=2),
         "mve add": mve_graphs.add_sweep(0, operators=1),
         "mve chain": chain_sweep(1),
+        "dsp conv int4": mve_graphs.conv_sweep(3, 2, mve_graphs.Int4Sweep),
+        "dsp flat int4": mve_graphs.flat_sweep(47, 2, mve_graphs.Int4Sweep),
+        "dsp conv int16": mve_graphs.conv_sweep(5, 2, mve_graphs.Int16Sweep),
+        "dsp flat int16": mve_graphs.flat_sweep(26, 2, mve_graphs.Int16Sweep),
+        "mve conv int4": mve_graphs.conv_sweep(0, 2, mve_graphs.Int4Sweep),
+        "mve flat int4": mve_graphs.flat_sweep(0, 2, mve_graphs.Int4Sweep),
+        "mve conv int16": mve_graphs.conv_sweep(0, 2, mve_graphs.Int16Sweep),
+        "mve flat int16": mve_graphs.flat_sweep(0, 2, mve_graphs.Int16Sweep),
     }
     images = {name: models.pack(graph, isa=name.split()[:1]).data for name, graph in sweeps.items()}
     thumb1 = {name: graph for name, graph in sweeps.items() if name.startswith("dsp")}
