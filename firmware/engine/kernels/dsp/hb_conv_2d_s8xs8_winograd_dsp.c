@@ -31,9 +31,6 @@ static inline uint32_t subtract_pairs(uint32_t a, uint32_t b) {
 #endif
 }
 
-/* Half of an even number. */
-static inline uint32_t half(uint32_t value) { return (uint32_t)((int32_t)value >> 1); }
-
 /* B' times a column of four pairs. */
 static inline void put_column(uint32_t d0, uint32_t d1, uint32_t d2, uint32_t d3, uint32_t *to) {
     to[0] = subtract_pairs(d0, d2);
@@ -87,70 +84,18 @@ static void transform_rows(const uint32_t *columns, uint32_t *to, int32_t positi
     transform_row(columns, to + 7 * position_words, to + 8 * position_words, position_words);
 }
 
-static inline int8_t requantize(uint32_t sum, const int32_t *scale, int32_t zero_point,
-                                const bool has_sign) {
-#if HB_DSP_ASM
-    int32_t value;
-    __asm__("smmlar %0, %1, %2, %1" : "=r"(value) : "r"(sum), "r"(scale[0]));
-    if (has_sign) value += value >> 31;
-    __asm__("smmlar %0, %0, %1, %2\n\tssat %0, #8, %0"
-            : "+r"(value)
-            : "r"(scale[1]), "r"(zero_point));
-    return (int8_t)value;
-#else
-    (void)has_sign;
-    return hb_requantize_packed((int32_t)sum, scale, zero_point);
-#endif
-}
-
-struct target {
-    int8_t *out; /* of the first tile's upper left output */
-    int32_t pixel_bytes, row_bytes;
-    int32_t zero_point;
-};
-
-/* A' M A of one tile and channel, whose sums are eight words from each other. */
-static inline void finish_tile(const uint32_t *sums, const int32_t *scale,
-                               const struct target *target, int8_t *out, const bool has_sign) {
-    uint32_t upper[ROWS], lower[ROWS];
-#pragma GCC unroll 4
-    for (int32_t j = 0; j < ROWS; j++) {
-        const uint32_t m0 = sums[(j + 11) % 16 * 8], m1 = sums[(j + 15) % 16 * 8];
-        const uint32_t m2 = sums[(j + 3) * 8], m3 = sums[(j + 7) * 8];
-        upper[j] = m0 + half(m1 + m2);
-        lower[j] = half(m1 - m2) - m3;
-    }
-    const int32_t zero_point = target->zero_point;
-    int8_t *below = out + target->row_bytes;
-    *out = requantize(upper[0] + half(upper[1] + upper[2]), scale, zero_point, has_sign);
-    *below = requantize(lower[0] + half(lower[1] + lower[2]), scale, zero_point, has_sign);
-    out += target->pixel_bytes;
-    below += target->pixel_bytes;
-    *out = requantize(half(upper[1] - upper[2]) - upper[3], scale, zero_point, has_sign);
-    *below = requantize(half(lower[1] - lower[2]) - lower[3], scale, zero_point, has_sign);
-}
-
-static inline void finish(const uint32_t *sums, const int32_t *scales, const struct target *target,
-                          const bool has_sign) {
-    for (int32_t channel = 0; channel < 2; channel++) {
-        int8_t *out = target->out + channel;
-        for (int32_t tile = 0; tile < HB_WINOGRAD_TILES; tile++) {
-            finish_tile(sums + 2 * tile + channel, scales + 2 * channel, target, out, has_sign);
-            out += 2 * target->pixel_bytes;
-        }
-    }
-}
-
 /* All output channels of a group whose data has been transformed. */
 static void run_group(const struct hb_conv_args *args, struct hb_winograd_args multiply,
-                      struct target target) {
+                      struct hb_winograd_outputs outputs) {
     hb_winograd_multiply *const kernel = hb_choose_winograd_multiply(args->in_c);
-    int8_t *const end = target.out + args->out_c;
-    for (; target.out != end; target.out += 2) {
-        const int32_t *scales = kernel(&multiply);
-        if (target.zero_point == -128) finish(multiply.sums, scales, &target, false);
-        else finish(multiply.sums, scales, &target, true);
-        multiply.stream = scales + 4;
+    hb_winograd_finish *const finish = hb_choose_winograd_finish(outputs.zero_point);
+    const int8_t *const end = outputs.above + args->out_c;
+    while (outputs.above != end) {
+        outputs.scales = kernel(&multiply);
+        finish(&outputs);
+        multiply.stream = outputs.scales + 4;
+        outputs.above += 2;
+        outputs.below += 2;
     }
 }
 
@@ -238,13 +183,15 @@ void hb_conv_2d_s8xs8_winograd_dsp(const struct hb_conv_args *args) {
                 const int32_t columns_left = args->out_w - x;
                 int8_t *const to = out + (y * args->out_w + x) * out_c;
                 const bool whole = rows_left >= 2 && columns_left >= GROUP_W;
-                const struct target target = {
-                    .out = whole ? to : staged,
+                int8_t *const above = whole ? to : staged;
+                const struct hb_winograd_outputs outputs = {
+                    .sums = sums,
+                    .above = above,
+                    .below = above + (whole ? args->out_w : GROUP_W) * out_c,
                     .pixel_bytes = out_c,
-                    .row_bytes = (whole ? args->out_w : GROUP_W) * out_c,
                     .zero_point = args->params.output_offset,
                 };
-                run_group(args, multiply, target);
+                run_group(args, multiply, outputs);
                 if (whole) continue;
                 copy_group(args, staged, to, rows_left < 2 ? rows_left : 2,
                            columns_left < GROUP_W ? columns_left : GROUP_W);

@@ -40,4 +40,19 @@ typedef const int32_t *hb_winograd_multiply(const struct hb_winograd_args *args)
 /* The kernel for this depth. */
 hb_winograd_multiply *hb_choose_winograd_multiply(int32_t in_c);
 
+/* Where the sums go; hb_winograd_finish_dsp.S knows the order of the fields. */
+struct hb_winograd_outputs {
+    const uint32_t *sums; /* 8-aligned */
+    int8_t *above, *below; /* the first tile's two rows */
+    int32_t pixel_bytes;
+    int32_t zero_point;
+    const int32_t *scales; /* of both channels */
+};
+
+/* A' M A of all tiles and both channels, requantized. */
+typedef void hb_winograd_finish(const struct hb_winograd_outputs *outputs);
+
+/* The kernel for this zero point. */
+hb_winograd_finish *hb_choose_winograd_finish(int32_t zero_point);
+
 #endif
