@@ -109,6 +109,6 @@ def winograd_stream(step: Step, weights: Int64, bias: Int64) -> Int32 | None:
 def _is_faster(shape: tuple[int, ...], depth: int) -> bool:
     """Whether it takes fewer weighted instructions than kernel ``dsp`` (measured, rounded)."""
     _, height, width, channels = shape
-    direct = height * width * (channels * (10 * depth + 10) + 9 * depth)
+    direct = height * width * (channels * (9 * depth + 12) + 9 * depth)
     groups = -(-height // GROUP_H) * -(-width // GROUP_W)
-    return direct > groups * (channels * (60 * depth + 500) + 180 * depth)
+    return direct > groups * (channels * (60 * depth + 430) + 180 * depth)

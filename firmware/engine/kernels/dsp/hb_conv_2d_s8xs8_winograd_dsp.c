@@ -63,13 +63,16 @@ static void transform_columns(const int8_t *const first[ROWS], int32_t column_by
 static inline void transform_row(const uint32_t *columns, uint32_t *to, uint32_t *to1,
                                  int32_t position_words) {
     uint32_t *to2 = to1 + position_words, *to3 = to2 + position_words;
+    uint32_t d0 = columns[0], d1 = columns[1];
 #pragma GCC unroll 4
     for (int32_t tile = 0; tile < HB_WINOGRAD_TILES; tile++) {
-        const uint32_t *d = columns + 2 * tile;
-        to[tile] = subtract_pairs(d[0], d[2]);
-        to1[tile] = add_pairs(d[1], d[2]);
-        to2[tile] = subtract_pairs(d[2], d[1]);
-        to3[tile] = subtract_pairs(d[1], d[3]);
+        const uint32_t d2 = columns[2 * tile + 2], d3 = columns[2 * tile + 3];
+        to[tile] = subtract_pairs(d0, d2);
+        to1[tile] = add_pairs(d1, d2);
+        to2[tile] = subtract_pairs(d2, d1);
+        to3[tile] = subtract_pairs(d1, d3);
+        d0 = d2;
+        d1 = d3;
     }
 }
 
