@@ -53,7 +53,7 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
     stream = winograd_stream(step, weights, bias_of(graph, step, channels))
     if stream is None:
         return None
-    batches, in_h, in_w, _ = graph.tensors[step.inputs[0]].shape
+    _, in_h, in_w, _ = graph.tensors[step.inputs[0]].shape
     _, out_h, out_w, _ = graph.tensors[step.output].shape
     row_bytes = (-(-out_w // GROUP_W) * GROUP_W + 2) * depth
 
@@ -70,7 +70,7 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
         + FIXED_SCRATCH_BYTES
         + 4 * row_bytes
         + GROUP_H * GROUP_W * channels,
-        in_place=batches == 1 and all(is_ahead(y) for y in range(0, out_h, GROUP_H)),
+        in_place=all(is_ahead(y) for y in range(0, out_h, GROUP_H)),
     )
 
 
