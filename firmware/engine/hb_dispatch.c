@@ -50,43 +50,65 @@ struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct
     };
 }
 
-static bool run_conv(const struct hb_engine *engine, const struct hb_image_op *op,
-                     const struct hb_image_tensor *in, bool dry) {
+/* Whether packed weights are of two channels in a byte. */
+static inline bool is_s4(const struct hb_engine *engine, const struct hb_image_op *op) {
+    return hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
+}
+
+#ifdef HB_KERNELS_DSP
+HB_PART static bool conv_dsp(const struct hb_engine *engine, const struct hb_image_op *op,
+                             uint8_t dtype, const struct hb_conv_args *args, bool dry) {
+    if (dtype == HB_DTYPE_INT16) HB_RUN(conv_2d_s16xs8_dsp, args);
+    if (is_s4(engine, op)) HB_RUN(conv_2d_s8xs4_dsp, args);
+    if (op->opcode == HB_OPCODE_CONV_2D) HB_RUN(conv_2d_s8xs8_dsp, args);
+    HB_RUN(depthwise_conv_2d_s8xs8_dsp, args);
+}
+#endif
+
+#ifdef HB_KERNELS_THUMB1
+HB_PART static bool conv_thumb1(const struct hb_image_op *op, const struct hb_conv_args *args,
+                                bool dry) {
+    if (op->opcode == HB_OPCODE_CONV_2D) HB_RUN(conv_2d_s8xs8_thumb1, args);
+    HB_RUN(depthwise_conv_2d_s8xs8_thumb1, args);
+}
+#endif
+
+#ifdef HB_KERNELS_MVE
+HB_PART static bool conv_mve(const struct hb_engine *engine, const struct hb_image_op *op,
+                             uint8_t dtype, const struct hb_conv_args *args, bool dry) {
+    if (dtype == HB_DTYPE_INT16) HB_RUN(conv_2d_s16xs8_mve, args);
+    if (is_s4(engine, op)) HB_RUN(conv_2d_s8xs4_mve, args);
+    if (op->opcode == HB_OPCODE_CONV_2D) HB_RUN(conv_2d_s8xs8_mve, args);
+    HB_RUN(depthwise_conv_2d_s8xs8_mve, args);
+}
+#endif
+
+HB_PART static bool conv_ref(const struct hb_image_op *op, uint8_t dtype,
+                             const struct hb_conv_args *args, bool dry) {
+    const bool is_float = dtype == HB_DTYPE_FLOAT32;
+    if (op->opcode == HB_OPCODE_CONV_2D) {
+        if (is_float) HB_RUN(conv_2d_f32xf32_ref, args);
+        HB_RUN(conv_2d_s8xs8_ref, args);
+    }
+    if (is_float) HB_RUN(depthwise_conv_2d_f32xf32_ref, args);
+    HB_RUN(depthwise_conv_2d_s8xs8_ref, args);
+}
+
+HB_PART static bool run_conv(const struct hb_engine *engine, const struct hb_image_op *op,
+                             const struct hb_image_tensor *in, bool dry) {
     if (hb_is_by_rows(engine, op)) HB_RUN_CALL(rows, hb_run_by_rows(engine, op));
     const struct hb_conv_args args = hb_conv_args_of(engine, op);
-    const bool is_float = in->dtype == HB_DTYPE_FLOAT32;
 #ifdef HB_KERNELS_DSP
-    if (op->variant == HB_KERNEL_DSP) {
-        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
-        if (in->dtype == HB_DTYPE_INT16) HB_RUN(conv_2d_s16xs8_dsp, &args);
-        else if (is_s4) HB_RUN(conv_2d_s8xs4_dsp, &args);
-        else if (op->opcode == HB_OPCODE_CONV_2D) HB_RUN(conv_2d_s8xs8_dsp, &args);
-        else HB_RUN(depthwise_conv_2d_s8xs8_dsp, &args);
-    }
+    if (op->variant == HB_KERNEL_DSP) return conv_dsp(engine, op, in->dtype, &args, dry);
     if (op->variant == HB_KERNEL_DSP_WINOGRAD) HB_RUN(conv_2d_s8xs8_winograd_dsp, &args);
 #endif
 #ifdef HB_KERNELS_THUMB1
-    if (hb_is_thumb1(op)) {
-        if (op->opcode == HB_OPCODE_CONV_2D) HB_RUN(conv_2d_s8xs8_thumb1, &args);
-        else HB_RUN(depthwise_conv_2d_s8xs8_thumb1, &args);
-    }
+    if (hb_is_thumb1(op)) return conv_thumb1(op, &args, dry);
 #endif
 #ifdef HB_KERNELS_MVE
-    if (op->variant == HB_KERNEL_MVE) {
-        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
-        if (in->dtype == HB_DTYPE_INT16) HB_RUN(conv_2d_s16xs8_mve, &args);
-        else if (is_s4) HB_RUN(conv_2d_s8xs4_mve, &args);
-        else if (op->opcode == HB_OPCODE_CONV_2D) HB_RUN(conv_2d_s8xs8_mve, &args);
-        else HB_RUN(depthwise_conv_2d_s8xs8_mve, &args);
-    }
+    if (op->variant == HB_KERNEL_MVE) return conv_mve(engine, op, in->dtype, &args, dry);
 #endif
-    if (op->opcode == HB_OPCODE_CONV_2D) {
-        if (is_float) HB_RUN(conv_2d_f32xf32_ref, &args);
-        else HB_RUN(conv_2d_s8xs8_ref, &args);
-    } else {
-        if (is_float) HB_RUN(depthwise_conv_2d_f32xf32_ref, &args);
-        else HB_RUN(depthwise_conv_2d_s8xs8_ref, &args);
-    }
+    return conv_ref(op, in->dtype, &args, dry);
 }
 
 /* Canonical weights say how long a row is; with packed ones a row is what is not the batch. */
@@ -136,42 +158,69 @@ struct hb_conv_args hb_pointwise_args_of(const struct hb_fully_connected_args *a
     return conv;
 }
 
-static bool run_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op,
-                                const struct hb_image_tensor *in, bool dry) {
+#ifdef HB_KERNELS_DSP
+HB_PART static bool fully_connected_dsp(const struct hb_engine *engine,
+                                        const struct hb_image_op *op, uint8_t dtype,
+                                        const struct hb_fully_connected_args *args, bool dry) {
+    if (dtype == HB_DTYPE_INT16) {
+        const struct hb_conv_args conv = hb_pointwise_args_of(args);
+        HB_RUN(conv_2d_s16xs8_dsp, &conv);
+    }
+    if (is_s4(engine, op)) HB_RUN(fully_connected_s8xs4_dsp, args);
+    HB_RUN(fully_connected_s8xs8_dsp, args);
+}
+#endif
+
+#ifdef HB_KERNELS_MVE
+HB_PART static bool fully_connected_mve(const struct hb_engine *engine,
+                                        const struct hb_image_op *op, uint8_t dtype,
+                                        const struct hb_fully_connected_args *args, bool dry) {
+    const bool as_conv = dtype == HB_DTYPE_INT16 || is_s4(engine, op);
+    if (!as_conv) HB_RUN(fully_connected_s8xs8_mve, args);
+    const struct hb_conv_args conv = hb_pointwise_args_of(args);
+    if (dtype == HB_DTYPE_INT16) HB_RUN(conv_2d_s16xs8_mve, &conv);
+    HB_RUN(conv_2d_s8xs4_mve, &conv);
+}
+#endif
+
+HB_PART static bool fully_connected_ref(uint8_t dtype, const struct hb_fully_connected_args *args,
+                                        bool dry) {
+    if (dtype == HB_DTYPE_FLOAT32) HB_RUN(fully_connected_f32xf32_ref, args);
+    HB_RUN(fully_connected_s8xs8_ref, args);
+}
+
+HB_PART static bool run_fully_connected(const struct hb_engine *engine,
+                                        const struct hb_image_op *op,
+                                        const struct hb_image_tensor *in, bool dry) {
     if (hb_is_by_rows(engine, op)) HB_RUN_CALL(rows, hb_run_by_rows(engine, op));
     const struct hb_fully_connected_args args = hb_fully_connected_args_of(engine, op);
 #ifdef HB_KERNELS_DSP
-    if (op->variant == HB_KERNEL_DSP) {
-        const struct hb_conv_args conv = hb_pointwise_args_of(&args);
-        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
-        if (in->dtype == HB_DTYPE_INT16) HB_RUN(conv_2d_s16xs8_dsp, &conv);
-        else if (is_s4) HB_RUN(fully_connected_s8xs4_dsp, &args);
-        else HB_RUN(fully_connected_s8xs8_dsp, &args);
-    }
+    if (op->variant == HB_KERNEL_DSP) return fully_connected_dsp(engine, op, in->dtype, &args, dry);
 #endif
 #ifdef HB_KERNELS_THUMB1
-    if (hb_is_thumb1(op)) {
-        HB_RUN(fully_connected_s8xs8_thumb1, &args);
-    }
+    if (hb_is_thumb1(op)) HB_RUN(fully_connected_s8xs8_thumb1, &args);
 #endif
 #ifdef HB_KERNELS_MVE
-    if (op->variant == HB_KERNEL_MVE) {
-        const bool is_s4 = hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
-        if (in->dtype == HB_DTYPE_INT8 && !is_s4) {
-            HB_RUN(fully_connected_s8xs8_mve, &args);
-        }
-        const struct hb_conv_args conv = hb_pointwise_args_of(&args);
-        if (is_s4) HB_RUN(conv_2d_s8xs4_mve, &conv);
-        else HB_RUN(conv_2d_s16xs8_mve, &conv);
-    }
+    if (op->variant == HB_KERNEL_MVE) return fully_connected_mve(engine, op, in->dtype, &args, dry);
 #endif
-    if (in->dtype == HB_DTYPE_FLOAT32) HB_RUN(fully_connected_f32xf32_ref, &args);
-    else HB_RUN(fully_connected_s8xs8_ref, &args);
+    return fully_connected_ref(in->dtype, &args, dry);
 }
 
-static bool run_pool(const struct hb_engine *engine, const struct hb_image_op *op,
-                     const struct hb_image_tensor *in, const struct hb_image_tensor *out,
-                     bool dry) {
+HB_PART static bool pool_ref(const struct hb_image_op *op, uint8_t dtype,
+                             const struct hb_pool_args *args, bool dry) {
+    if (op->opcode == HB_OPCODE_AVERAGE_POOL_2D) {
+        if (dtype == HB_DTYPE_INT16) HB_RUN(average_pool_2d_s16_ref, args);
+        if (dtype == HB_DTYPE_FLOAT32) HB_RUN(average_pool_2d_f32_ref, args);
+        HB_RUN(average_pool_2d_s8_ref, args);
+    }
+    if (dtype == HB_DTYPE_INT16) HB_RUN(max_pool_2d_s16_ref, args);
+    if (dtype == HB_DTYPE_FLOAT32) HB_RUN(max_pool_2d_f32_ref, args);
+    HB_RUN(max_pool_2d_s8_ref, args);
+}
+
+HB_PART static bool run_pool(const struct hb_engine *engine, const struct hb_image_op *op,
+                             const struct hb_image_tensor *in, const struct hb_image_tensor *out,
+                             bool dry) {
     const struct hb_pool_args args = {
         .input = tensor_data(engine, in),
         .output = tensor_data(engine, out),
@@ -183,38 +232,24 @@ static bool run_pool(const struct hb_engine *engine, const struct hb_image_op *o
         .out_w = (int32_t)out->dims[2],
         .params = hb_pool_params(engine, op),
     };
-    const bool is_float = in->dtype == HB_DTYPE_FLOAT32;
 #ifdef HB_KERNELS_DSP
-    if (op->variant == HB_KERNEL_DSP) {
-        HB_RUN(average_pool_2d_s8_dsp, &args);
-    }
+    if (op->variant == HB_KERNEL_DSP) HB_RUN(average_pool_2d_s8_dsp, &args);
 #endif
 #ifdef HB_KERNELS_THUMB1
-    if (hb_is_thumb1(op)) {
-        HB_RUN(average_pool_2d_s8_thumb1, &args);
-    }
+    if (hb_is_thumb1(op)) HB_RUN(average_pool_2d_s8_thumb1, &args);
 #endif
 #ifdef HB_KERNELS_MVE
     if (op->variant == HB_KERNEL_MVE) {
         if (op->opcode == HB_OPCODE_AVERAGE_POOL_2D) HB_RUN(average_pool_2d_s8_mve, &args);
-        else HB_RUN(max_pool_2d_s8_mve, &args);
+        HB_RUN(max_pool_2d_s8_mve, &args);
     }
 #endif
-    const bool is_s16 = in->dtype == HB_DTYPE_INT16;
-    if (op->opcode == HB_OPCODE_AVERAGE_POOL_2D) {
-        if (is_s16) HB_RUN(average_pool_2d_s16_ref, &args);
-        else if (is_float) HB_RUN(average_pool_2d_f32_ref, &args);
-        else HB_RUN(average_pool_2d_s8_ref, &args);
-    } else {
-        if (is_s16) HB_RUN(max_pool_2d_s16_ref, &args);
-        else if (is_float) HB_RUN(max_pool_2d_f32_ref, &args);
-        else HB_RUN(max_pool_2d_s8_ref, &args);
-    }
+    return pool_ref(op, in->dtype, &args, dry);
 }
 
-static bool run_softmax(const struct hb_engine *engine, const struct hb_image_op *op,
-                        const struct hb_image_tensor *in, const struct hb_image_tensor *out,
-                        bool dry) {
+HB_PART static bool run_softmax(const struct hb_engine *engine, const struct hb_image_op *op,
+                                const struct hb_image_tensor *in, const struct hb_image_tensor *out,
+                                bool dry) {
     const struct hb_softmax_args args = {
         .input = tensor_data(engine, in),
         .output = tensor_data(engine, out),
@@ -229,8 +264,9 @@ static bool run_softmax(const struct hb_engine *engine, const struct hb_image_op
     else HB_RUN(softmax_s8_ref, &args);
 }
 
-static bool run_add(const struct hb_engine *engine, const struct hb_image_op *op,
-                    const struct hb_image_tensor *in, const struct hb_image_tensor *out, bool dry) {
+HB_PART static bool run_add(const struct hb_engine *engine, const struct hb_image_op *op,
+                            const struct hb_image_tensor *in, const struct hb_image_tensor *out,
+                            bool dry) {
     struct hb_add_args args = {
         .input1 = tensor_data(engine, in),
         .input2 = slot_data(engine, op, 1),
@@ -303,6 +339,11 @@ bool hb_dispatch(const struct hb_engine *engine, const struct hb_image_op *op, b
             return run_add(engine, op, &in, &out, dry);
         }
         HB_RUN_CALL(elementwise, hb_run_binary(engine, op));
+    case HB_OPCODE_TRANSPOSE_CONV:
+        HB_RUN_CALL(transpose_conv, hb_run_transpose_conv(engine, op));
+    case HB_OPCODE_SVDF:
+    case HB_OPCODE_LSTM:
+        HB_RUN_CALL(recurrent, hb_run_recurrent(engine, op, &in, &out));
     default: break;
     }
     if (is_elementwise(op->opcode)) {

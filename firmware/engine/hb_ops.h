@@ -1,8 +1,11 @@
 /* Which kernels a build has: all of its instruction set, or those that `make OPS="..."` names, by
  * -DHB_OPS_ONLY and a -DHB_OP_<kernel>=1 each.  A kernel's name is its function's without "hb_";
- * rows, elementwise and movement stand for whole families. */
+ * rows, elementwise, movement, transpose_conv and recurrent stand for whole families. */
 #ifndef HB_OPS_H
 #define HB_OPS_H
+
+/* A function that only some operators need: kept apart, so that its size can be told. */
+#define HB_PART __attribute__((noinline))
 
 #ifdef HB_OPS_ONLY
 /* 1 where HB_OP_<kernel> is defined as 1, else 0. */

@@ -22,7 +22,7 @@ static bool is_full_range(int32_t act_min, int32_t act_max) {
 }
 
 /* int16 data times p16 weights. */
-static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *op,
+HB_PART static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *op,
                       const struct hb_conv_args *args) {
     const uint32_t depth = hb_conv_2d_s16xs8_dsp_depth(args);
     const uint32_t words = HB_P16_FIXED_WORDS + depth / 2u, blocks = (uint32_t)args->out_c / 2u;
@@ -33,7 +33,7 @@ static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *
            hb_has_scratch(op, hb_conv_2d_s16xs8_dsp_scratch_bytes(args));
 }
 
-static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
     if (!hb_check_packed_conv(engine, op, &in, &stream, &out, &p) || p.depth_multiplier != 1u) {
@@ -64,7 +64,7 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
            hb_has_scratch(op, hb_conv_2d_s8xs8_dsp_scratch_bytes(&args));
 }
 
-static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
     if (!hb_get_packed(engine, op, &in, &stream, &out, &p)) return false;
@@ -93,14 +93,14 @@ static bool is_int8(const struct hb_engine *engine, const struct hb_image_op *op
     return hb_tensor_at(engine, op->output).dtype == HB_DTYPE_INT8;
 }
 
-static bool check_pool(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_pool(const struct hb_engine *engine, const struct hb_image_op *op) {
     if (!is_int8(engine, op) || !hb_check_pool(engine, op)) return false;
     const struct hb_image_pool p = hb_pool_params(engine, op);
     return hb_tensor_at(engine, op->output).dims[3] % 4u == 0u && op->scratch_bytes == 0u &&
            (uint32_t)p.filter_h * p.filter_w <= HB_POOL_POSITIONS;
 }
 
-static bool check_add(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_add(const struct hb_engine *engine, const struct hb_image_op *op) {
     if (!is_int8(engine, op) || !hb_check_add(engine, op)) return false;
     const struct hb_image_add p = hb_add_params(engine, op);
     return is_full_range(p.act_min, p.act_max) && op->scratch_bytes == 0u &&

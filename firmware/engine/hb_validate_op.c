@@ -58,7 +58,7 @@ bool hb_check_axis(uint32_t in, uint32_t out, uint32_t filter, uint32_t stride,
 }
 
 /* Bias, and for int8 the multipliers and shifts of each output channel. */
-static bool check_channels(const struct hb_engine *engine, const struct hb_image_op *op,
+HB_PART static bool check_channels(const struct hb_engine *engine, const struct hb_image_op *op,
                            uint8_t dtype, uint32_t channels) {
     struct hb_image_tensor bias, multiplier, shift;
     if (hb_get_input(engine, op, 2, &bias) &&
@@ -102,7 +102,7 @@ bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op 
     return check_clamp(in->dtype, p->act_min, p->act_max, p->act_min_f, p->act_max_f);
 }
 
-static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, weights, out;
     struct hb_image_conv p;
     if (!hb_check_weighted(engine, op, &in, &weights, &out, &p)) return false;
@@ -129,7 +129,7 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
            check_channels(engine, op, in.dtype, channels);
 }
 
-static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, weights, out;
     struct hb_image_conv p;
     if (!hb_check_weighted(engine, op, &in, &weights, &out, &p)) return false;
@@ -176,7 +176,7 @@ static bool is_softmax_table(const struct hb_engine *engine, const struct hb_ima
            is_constant_row(&table, HB_DTYPE_INT16, SOFTMAX_TABLE_ENTRIES);
 }
 
-static bool check_softmax_s16(const struct hb_engine *engine, const struct hb_image_op *op,
+HB_PART static bool check_softmax_s16(const struct hb_engine *engine, const struct hb_image_op *op,
                               const struct hb_image_tensor *in,
                               const struct hb_image_softmax *p) {
     return in->dims[3] <= MAX_SOFTMAX_DEPTH_S16 && is_softmax_table(engine, op, 1) &&
@@ -184,7 +184,7 @@ static bool check_softmax_s16(const struct hb_engine *engine, const struct hb_im
            hb_is_multiplier(p->input_multiplier, p->input_left_shift);
 }
 
-static bool check_softmax(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_softmax(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in;
     if (op->params_bytes != HB_IMAGE_SOFTMAX_BYTES || !hb_get_input(engine, op, 0, &in)) {
         return false;
@@ -204,7 +204,7 @@ static bool check_softmax(const struct hb_engine *engine, const struct hb_image_
     return largest << p.input_left_shift <= INT32_MAX;
 }
 
-static bool check_reshape(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_reshape(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in;
     if (op->params_bytes != 0u || !hb_get_input(engine, op, 0, &in) || !hb_slots_absent(op, 1)) {
         return false;
@@ -278,8 +278,11 @@ bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op
     case HB_OPCODE_SOFTMAX: return check_softmax(engine, op);
     case HB_OPCODE_RESHAPE: return check_reshape(engine, op);
     case HB_OPCODE_ADD: return HAS_SUM && hb_check_sum(engine, op);
+    case HB_OPCODE_TRANSPOSE_CONV:
+        return HB_HAS(transpose_conv) && hb_validate_transpose_conv(engine, op);
     default:
         return (HB_HAS(elementwise) && hb_validate_elementwise(engine, op)) ||
-               (HB_HAS(movement) && hb_validate_movement(engine, op));
+               (HB_HAS(movement) && hb_validate_movement(engine, op)) ||
+               (HB_HAS(recurrent) && hb_validate_recurrent(engine, op));
     }
 }

@@ -10,7 +10,9 @@ from hilbench.models import cost, dsp, dsp_winograd, mve, rows, thumb1
 from hilbench.models.coding import Coded, code_tensors
 from hilbench.models.dsp import Packed
 from hilbench.models.graph import Graph, is_weighted
+from hilbench.models.image_reader import read_image
 from hilbench.models.image_writer import ImageWriter, weights_tensor
+from hilbench.models.kernel_names import kernel_names
 from hilbench.models.lowering import Step, layers, lower
 from hilbench.models.plan import Buffer, Place, align, plan
 from hilbench.schema import image
@@ -66,6 +68,8 @@ class Image:
         For each step the operator in ``ops`` that it belongs to.
     arena_lower_bound_bytes : int
         What lives at one time at most: no plan of these buffers can be smaller.
+    kernels : tuple of str
+        Names of the engine's kernels that it runs (``firmware/engine/hb_ops.h``).
     """
 
     data: bytes
@@ -78,6 +82,7 @@ class Image:
     places: tuple[Place, ...] = ()
     layer_of_step: tuple[int, ...] = ()
     arena_lower_bound_bytes: int = 0
+    kernels: tuple[str, ...] = ()
 
     @property
     def macs(self) -> int:
@@ -160,6 +165,7 @@ def pack(
         places=layout.places,
         layer_of_step=_layers_of(steps),
         arena_lower_bound_bytes=layout.lower_bound_bytes,
+        kernels=kernel_names(read_image(content)),
     )
 
 
@@ -277,4 +283,7 @@ def _layers_of(steps: tuple[Step, ...]) -> tuple[int, ...]:
 
 
 def _scratch_bytes(graph: Graph, step: Step) -> int:
+    if isinstance(step.params, image.Lstm):
+        is_float = graph.tensors[step.output].dtype == "float32"
+        return step.tables[1].size * (4 if is_float else 2)
     return rows.scratch_bytes(graph, step) if rows.is_by_rows(graph, step) else 0
