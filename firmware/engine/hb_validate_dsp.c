@@ -129,7 +129,8 @@ bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *o
 bool hb_validate_winograd_dsp(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
-    if (op->opcode != HB_OPCODE_CONV_2D || !hb_check_packed_conv(engine, op, &in, &stream, &out, &p) ||
+    if (op->opcode != HB_OPCODE_CONV_2D ||
+        !hb_check_packed_conv(engine, op, &in, &stream, &out, &p) ||
         in.dtype != HB_DTYPE_INT8 || !is_full_range(p.act_min, p.act_max)) {
         return false;
     }

@@ -36,7 +36,7 @@ ISA = ("thumb2", "dsp")
 
 
 #: Kernels of the sweeps, and at least which share of the operators they take; others take the rest.
-KERNELS = {name: ("dsp", 0.9) for name in SWEEPS} | {"winograd": ("dsp_winograd", 0.5)}
+KERNELS = dict.fromkeys(SWEEPS, ("dsp", 0.9)) | {"winograd": ("dsp_winograd", 0.5)}
 
 
 def packed(graph: Graph, sweep: str) -> models.Image:

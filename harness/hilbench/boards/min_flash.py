@@ -30,7 +30,7 @@ ROOTS = (
 )
 #: A kernel's function; rows, elementwise and movement are families with entries of their own.
 _KERNEL = re.compile(
-    r"hb_((?:transpose_conv|conv_2d|depthwise_conv_2d|fully_connected|average_pool_2d|max_pool_2d"
+    r"hb_((?:conv_2d|depthwise_conv_2d|fully_connected|average_pool_2d|max_pool_2d"
     r"|softmax|add|reshape)\w*_(?:ref|dsp|mve|thumb1))"
 )
 #: (source file or "", function): kept when a kernel's name matches.
@@ -39,6 +39,8 @@ _PARTS = {
     ("", r"hb_(run|validate)_elementwise|hb_run_binary"): "elementwise",
     ("", r"hb_(run|validate)_movement"): "movement",
     ("", r"hb_validate_winograd_dsp"): "conv_2d_s8xs8_winograd_dsp",
+    ("", r"hb_(run|validate)_transpose_conv"): "transpose_conv",
+    ("", r"hb_(run|validate)_recurrent"): "recurrent",
     ("", r"hb_check_sum"): "elementwise|add_.*_ref",
     ("", r"hb_check_pool"): ".*_pool_2d_.*",
     ("hb_dispatch.c", r"conv_(dsp|thumb1|mve|ref)"): r"(depthwise_)?conv_2d_.*_\1",

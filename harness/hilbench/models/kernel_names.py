@@ -48,6 +48,10 @@ def _name(records: ImageRecords, op: image.Op) -> str:
         data = _TYPES[Dtype(tensors[2].dtype)]
         plain = data != "s16" and len({tensor.dims for tensor in tensors}) == 1
         return f"add_{data}_{suffix}" if suffix != "ref" or plain else "elementwise"
+    if opcode is Opcode.TRANSPOSE_CONV:
+        return "transpose_conv"
+    if opcode in (Opcode.SVDF, Opcode.LSTM):
+        return "recurrent"
     return "elementwise" if opcode in _ELEMENTWISE else "movement"
 
 

@@ -71,9 +71,7 @@ def test_others_keep_their_kernel(graph: Graph) -> None:
 
 def test_a_clamp_keeps_the_canonical_kernel() -> None:
     graph = convolution(options=ConvOptions(True, activation=Activation.RELU))
-    tensors = [
-        replace(t, zero_points=(0,)) if t.name == "output" else t for t in graph.tensors
-    ]
+    tensors = [replace(t, zero_points=(0,)) if t.name == "output" else t for t in graph.tensors]
     assert kernel(replace(graph, tensors=tuple(tensors))) == "canonical"
 
 

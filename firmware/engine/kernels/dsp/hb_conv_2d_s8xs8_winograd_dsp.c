@@ -87,6 +87,17 @@ static void transform_rows(const uint32_t *columns, uint32_t *to, int32_t positi
     transform_row(columns, to + 7 * position_words, to + 8 * position_words, position_words);
 }
 
+/* B' d B of all channels of a group; `first`: its first column in each row. */
+static inline void transform_group(const int8_t *first[ROWS], int32_t in_c, uint32_t *columns,
+                                   uint32_t *data) {
+    for (int32_t k = 0; k < in_c; k += 4, data += 2 * HB_WINOGRAD_TILES) {
+        transform_columns(first, in_c, columns);
+        transform_rows(columns, data, 2 * in_c);
+        transform_rows(columns + COLUMN_WORDS / 2, data + HB_WINOGRAD_TILES, 2 * in_c);
+        for (int32_t i = 0; i < ROWS; i++) first[i] += 4;
+    }
+}
+
 /* All output channels of a group whose data has been transformed. */
 static void run_group(const struct hb_conv_args *args, struct hb_winograd_args multiply,
                       struct hb_winograd_outputs outputs) {
@@ -130,9 +141,8 @@ bool hb_conv_2d_s8xs8_winograd_dsp_in_place(const struct hb_conv_args *args) {
         const int32_t below = y + ROWS - args->params.pad_top;
         const int32_t read = below < args->in_h ? below : args->in_h;
         const int32_t written = y + 2 < args->out_h ? y + 2 : args->out_h;
-        if ((int64_t)read * args->in_w * args->in_c < (int64_t)written * args->out_w * args->out_c) {
-            return false;
-        }
+        const int64_t read_bytes = (int64_t)read * args->in_w * args->in_c;
+        if (read_bytes < (int64_t)written * args->out_w * args->out_c) return false;
     }
     return true;
 }
@@ -159,7 +169,8 @@ void hb_conv_2d_s8xs8_winograd_dsp(const struct hb_conv_args *args) {
     const int32_t row_bytes = (int32_t)padded_row_bytes(args);
     uint32_t *const data = args->scratch, *const sums = data + data_words(args);
     uint32_t *const columns = sums + HB_WINOGRAD_SUMS;
-    int8_t *const ring = (int8_t *)(columns + COLUMN_WORDS), *const staged = ring + ROWS * row_bytes;
+    int8_t *const ring = (int8_t *)(columns + COLUMN_WORDS);
+    int8_t *const staged = ring + ROWS * row_bytes;
     const struct hb_winograd_args multiply = {
         .data = data, .stream = args->weights, .sums = sums, .position_bytes = 8 * in_c};
     const int8_t *image = args->input;
@@ -177,12 +188,7 @@ void hb_conv_2d_s8xs8_winograd_dsp(const struct hb_conv_args *args) {
                 for (int32_t i = 0; i < ROWS; i++) {
                     first[i] = ring + (y + i) % ROWS * row_bytes + x * in_c;
                 }
-                for (int32_t k = 0; k < in_c; k += 4) {
-                    transform_columns(first, in_c, columns);
-                    transform_rows(columns, data + 2 * k, 2 * in_c);
-                    transform_rows(columns + COLUMN_WORDS / 2, data + 2 * k + 4, 2 * in_c);
-                    for (int32_t i = 0; i < ROWS; i++) first[i] += 4;
-                }
+                transform_group(first, in_c, columns, data);
                 const int32_t columns_left = args->out_w - x;
                 int8_t *const to = out + (y * args->out_w + x) * out_c;
                 const bool whole = rows_left >= 2 && columns_left >= GROUP_W;
