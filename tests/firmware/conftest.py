@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, require_tool
+from tests.firmware.build import SANITIZERS, make
 from tests.firmware.engine import Engine
-
-SANITIZERS = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
-
-
-def make(target: str, build: Path, flags: str = "") -> Path:
-    """Build one host target; returns its path."""
-    require_tool("make", "make")
-    require_tool("cc", "gcc")
-    path = build / "host" / target
-    arguments = ["make", "-s", "-C", str(ROOT / "firmware"), f"BUILD={build}"]
-    subprocess.run([*arguments, f"HOST_FLAGS={flags}", str(path)], check=True)
-    return path
-
+from tests.firmware.fuzz.process import run_all
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
@@ -46,12 +33,8 @@ def fuzz(
 
 
 def run_fuzz(program: Path, images: list[bytes]) -> list[tuple[int, int]]:
-    feed = b"".join(len(image).to_bytes(4, "little") + image for image in images)
-    process = subprocess.run([str(program)], input=feed, capture_output=True, check=False)
-    assert process.returncode == 0, process.stderr.decode()[-4000:]
-    lines = process.stdout.decode().split("\n")[:-1]
-    assert len(lines) == len(images)
-    return [(int(status), int(detail)) for status, detail in (line.split() for line in lines)]
+    """Status and detail of each image; a fault fails the test."""
+    return [(answer.status, answer.detail) for answer in run_all(program, images)]
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,8 @@ from hilbench.schema import image as m
 from tests.conftest import require_tool
 from tests.firmware import corpus, op_graphs
 from tests.firmware import engine as e
-from tests.firmware.conftest import make, run_fuzz
+from tests.firmware.build import make
+from tests.firmware.conftest import run_fuzz
 from tests.firmware.corpus import put, set_field
 from tests.firmware.dsp_graphs import Sweep
 

@@ -143,12 +143,14 @@ def _run(
             if step.is_init and state:
                 continue
             shape = graph.tensors[step.output].shape
-            result = _execute(graph, step, values, n)
+            result = execute(graph, step, values, n)
             values[step.output] = np.ascontiguousarray(result).reshape(n, *shape)
     return values
 
 
-def _execute(graph: Graph, step: Step, values: dict[int, Array], n: int) -> Array:
+def execute(graph: Graph, step: Step, values: dict[int, Array], n: int) -> Array:
+    """Output of one step: ``values`` holds (n, *shape) of what its inputs computed; a MOVE adds to
+    the output's value."""
     def fed(slot: int) -> Array:
         index = step.inputs[slot]
         tensor = graph.tensors[index]
