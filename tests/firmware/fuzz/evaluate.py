@@ -30,6 +30,7 @@ from hilbench.models.image_reader import ImageRecords, read_image
 from hilbench.models.lowering import Step
 from hilbench.models.operator_view import Params
 from hilbench.models.reference import execute
+from hilbench.models.reference_movement import move
 from hilbench.quantization import unpack_int4
 from hilbench.schema import image as m
 
@@ -115,23 +116,37 @@ class Evaluator:
     def _run(self, number: int, op: m.Op) -> None:
         out = self.records.tensors[op.output]
         place = slice(out.offset, out.offset + out.bytes)
-        partial = op.opcode == m.Opcode.MOVE
+        written = self._written(number, op, out)
         try:
             raw = np.frombuffer(self._result(number, op, out), np.uint8)
         except Unknown:
-            self.memory.state[place] = UNKNOWN
+            self.memory.state[place][written] = UNKNOWN
         else:
             assert raw.size == out.bytes
-            before = self.memory.state[place].copy()
-            self.memory.data[place] = raw
-            self.memory.state[place] = KNOWN
-            if partial and (before == UNKNOWN).any():
-                self.memory.state[place] = UNKNOWN
-            elif out.dtype == m.Dtype.FLOAT32:
+            states = np.zeros(out.bytes, np.uint8)
+            if out.dtype == m.Dtype.FLOAT32:
                 nans = np.isnan(np.frombuffer(raw.tobytes(), "<f4"))
-                self.memory.state[place] = np.repeat(np.where(nans, NAN, KNOWN), 4)
+                states = np.repeat(np.where(nans, NAN, KNOWN), 4).astype(np.uint8)
+            self.memory.data[place][written] = raw[written]
+            self.memory.state[place][written] = states[written]
         scratch = slice(op.scratch_offset, op.scratch_offset + op.scratch_bytes)
         self.memory.state[scratch] = UNKNOWN
+
+    def _written(self, number: int, op: m.Op, out: m.Tensor) -> NDArray[np.bool_]:
+        """Which bytes of its output an operator writes: all but for a MOVE."""
+        params = self.records.params[number]
+        if not isinstance(params, m.Move):
+            return np.ones(out.bytes, np.bool_)
+        step = Step(number, m.Opcode.MOVE, (), 0, params)
+        source = self._slot(op, 0)
+        assert source is not None
+        elements = int(np.prod(out.dims))
+        marks = move(
+            step,
+            np.ones((1, int(np.prod(source.dims))), np.bool_),
+            np.zeros((1, elements), np.bool_),
+        )
+        return np.repeat(marks.ravel(), out.bytes // elements)
 
     # ------------------------------------------------------------ tensors
 

@@ -10,25 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-HEAD_BYTES = 12
+HEAD_BYTES = 16
 REPORT_BYTES = 4000
-
-
-class Fault(Exception):
-    """The process died at frame ``index``: the sanitizers' report."""
-
-    def __init__(self, index: int, report: str) -> None:
-        super().__init__(report)
-        self.index = index
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the engine says to an image, and its arena when it was run."""
+    """What the engine says to an image, how many branches it took first (builds for coverage only),
+    and its arena when it was run."""
 
     status: int
     detail: int
+    new_branches: int
     arena: bytes
+
+
+class Fault(Exception):
+    """The process died: the sanitizers' report, and the answers before."""
+
+    def __init__(self, answers: list[Answer], report: str) -> None:
+        super().__init__(report)
+        self.answers = answers
 
 
 def frame(image: bytes, vector: bytes = b"") -> bytes:
@@ -59,13 +61,14 @@ class Process:
         feeder = threading.Thread(target=_feed, args=(self._process.stdin, frames))
         feeder.start()
         answers: list[Answer] = []
-        for index in range(len(frames)):
+        for _ in frames:
             head = self._process.stdout.read(HEAD_BYTES)
             if len(head) < HEAD_BYTES:
                 feeder.join()
-                raise Fault(index, self._report())
-            numbers = [int.from_bytes(head[at : at + 4], "little") for at in (0, 4, 8)]
-            answers.append(Answer(numbers[0], numbers[1], self._process.stdout.read(numbers[2])))
+                raise Fault(answers, self._report())
+            numbers = [int.from_bytes(head[at : at + 4], "little") for at in range(0, HEAD_BYTES, 4)]
+            arena = self._process.stdout.read(numbers.pop())
+            answers.append(Answer(*numbers, arena))
         feeder.join()
         return answers
 
