@@ -145,6 +145,8 @@ class Campaign:
         except Fault as fault:
             self._process.close()
             self._process = Process(self.program)
+            known = [*self.seeds, *self.deeper]  # so that their branches are not counted again
+            self._process.answers([frame(seed.image, seed.vector) for seed in known])
             return fault.answers, str(fault)
 
     def _take(self, case: Case, answer: Answer) -> None:

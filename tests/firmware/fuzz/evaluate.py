@@ -9,8 +9,10 @@ operator that cannot be expressed:
 * streams of packed kernels are opaque.  They are looked up among those that the packer made for the
   seeds, and evaluated with the weights that they were made from; a stream, offset or clamp of a
   packed operator that no seed has makes its output unknown (strides, padding and spatial shapes may
-  change).  Such mutants are checked by the sanitizers and by what they must not write;
-* code tables that are no prefix code;
+  change, but for depthwise ones, whose streams depend on them).  Such mutants are checked by the sanitizers and by what they must not write;
+* code tables that are no prefix code, tables of an int16 softmax that are not positive;
+* weights of convolutions that are not finite (the reference multiplies padding by them, the kernels
+  and LiteRT leave it out);
 * floats that are not finite at the input of a dynamically quantized operator.
 
 Unknown bytes spread to everything computed from them.
@@ -25,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.models.fold import dequantized
 from hilbench.models.graph import Graph, Tensor
 from hilbench.models.image_reader import ImageRecords, read_image
 from hilbench.models.lowering import Step
@@ -40,6 +43,7 @@ ARENA_FILL = 0xA5
 CODED_HEAD_BYTES, MAX_CODE_BITS = 4, 15
 WINDOWED = (m.Opcode.CONV_2D, m.Opcode.DEPTHWISE_CONV_2D)
 POOLS = (m.Opcode.AVERAGE_POOL_2D, m.Opcode.MAX_POOL_2D)
+BINARY = (m.Opcode.ADD, m.Opcode.SUB, m.Opcode.MUL)
 WEIGHTED = (*WINDOWED, m.Opcode.FULLY_CONNECTED)
 DYNAMIC = m.OpFlag.DYNAMIC_SYMMETRIC | m.OpFlag.DYNAMIC_ASYMMETRIC
 MOVES = ("stride_h", "stride_w", "pad_top", "pad_left")
@@ -56,6 +60,7 @@ class Original:
     step: Step
     weights: Tensor | None
     bias: Tensor | None
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
 
 
 #: Packed operators of the seeds by opcode, kernel, stream and the parameters that must stay.
@@ -68,6 +73,11 @@ def key(opcode: int, kernel: int, stream: bytes, params: Params | None) -> Any:
     if isinstance(params, m.Conv):
         kept = replace(params, **dict.fromkeys(MOVES, 1))
     return int(opcode), 4 if kernel == m.Kernel.RV32 else int(kernel), stream, kept
+
+
+def strides(params: Params | None) -> tuple[int, ...]:
+    """Stride and padding of a convolution."""
+    return tuple(getattr(params, name) for name in MOVES)
 
 
 def feed(vector: bytes, size: int) -> Bytes:
@@ -217,13 +227,15 @@ class Evaluator:
             step = self._packed(op, step, data, constant)
         elif op.opcode in WEIGHTED:
             step = self._weighted(op, step, out, constant)
-        elif op.opcode in (m.Opcode.ADD, m.Opcode.SUB, m.Opcode.MUL):
+        elif op.opcode in BINARY:
             second = self._slot(op, 1)
             assert second is not None
             data(second, self._array(second))
         else:
             rest = [self._slot(op, slot) for slot in (1, 2)]
             tables = tuple(self._array(t).ravel() for t in rest if t is not None)
+            if op.opcode == m.Opcode.SOFTMAX and any((table <= 0).any() for table in tables):
+                raise Unknown
             step = replace(step, tables=tables)
         shape = tuple(out.dims)
         if first is not None and _batches(op.opcode, first) is not None:
@@ -236,9 +248,12 @@ class Evaluator:
         if op.opcode == m.Opcode.MOVE:
             values[output] = self._before(out, name)
         step = replace(step, inputs=tuple(inputs), output=output)
+        _check_weights(op, tensors, inputs)
         graph = Graph(tuple(tensors), (), (), ())
         with np.errstate(all="ignore"):
             result = execute(graph, step, values, len(next(iter(values.values()), [0])))
+        if op.opcode in BINARY:  # both operands may be smaller than the output
+            result = np.broadcast_to(result, (1, *shape))
         return np.ascontiguousarray(result).astype(f"<{np.dtype(name).str[1:]}").tobytes()
 
     def _before(self, out: m.Tensor, name: str) -> NDArray[Any]:
@@ -304,6 +319,10 @@ class Evaluator:
         if found is None:
             raise Unknown
         params = found.step.params
+        depthwise = op.opcode == m.Opcode.DEPTHWISE_CONV_2D
+        given = tuple(self.records.tensors[i].dims for i in (op.inputs[0], op.output))
+        if depthwise and (given != found.shapes or strides(step.params) != strides(params)):
+            raise Unknown
         if isinstance(params, m.Conv) and isinstance(step.params, m.Conv):
             params = replace(params, **{name: getattr(step.params, name) for name in MOVES})
         if op.opcode != m.Opcode.ADD:
@@ -342,6 +361,30 @@ class Evaluator:
             result.append(symbols.get((length, code), 0))
             at += length
         return bytes(result)
+
+
+def _check_weights(op: m.Op, tensors: list[Tensor], inputs: list[int]) -> None:
+    """Unknown where the weights don't fit what they meet, or the reference is not exact."""
+    if op.opcode not in WEIGHTED:
+        return
+    data, weights, output = tensors[inputs[0]], tensors[inputs[1]], tensors[-1]
+    assert weights.data is not None
+    if op.opcode == m.Opcode.FULLY_CONNECTED:
+        fits = (
+            data.elements == output.shape[0] * weights.shape[1]
+            and output.shape[1] == weights.shape[0]
+        )
+    elif op.opcode == m.Opcode.CONV_2D:
+        fits = (data.shape[3], output.shape[3]) == (weights.shape[3], weights.shape[0])
+    else:
+        fits = output.shape[3] == weights.shape[3]
+    if not fits:
+        raise Unknown
+    if data.dtype == "float32" and op.opcode in WINDOWED:
+        with np.errstate(all="ignore"):
+            finite = np.isfinite(dequantized(weights)).all()
+        if not finite:
+            raise Unknown
 
 
 def _batches(opcode: int, tensor: m.Tensor) -> int | None:

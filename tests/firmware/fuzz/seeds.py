@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +11,8 @@ from hilbench.models.graph import Graph
 from hilbench.models.image_writer import weights_tensor
 from hilbench.models.lowering import lower
 from hilbench.models.packer import PACKERS
-from tests.conftest import ROOT
 from tests.firmware import mve_graphs, op_graphs
+from tests.firmware.corpus import pruned
 from tests.firmware.dsp_graphs import (
     add_sweep,
     chain_sweep,
@@ -23,12 +22,8 @@ from tests.firmware.dsp_graphs import (
     pool_sweep,
 )
 from tests.firmware.fuzz.evaluate import Original, Originals, key
+from tests.firmware.schemes import SCHEMES, random_graph, scheme_graph
 from tests.firmware.thumb1_graphs import odd_conv_sweep, odd_flat_sweep
-
-sys.path.append(str(ROOT / "tests" / "unit" / "models"))
-
-from random_graphs import random_graph  # noqa: E402
-from scheme_graphs import SCHEMES, scheme_graph  # noqa: E402
 
 ISAS = ((), ("dsp",), ("mve",), ("thumb1",), ("rv32im",))
 VECTOR_BYTES = 1024
@@ -62,6 +57,10 @@ def graphs() -> dict[str, Graph]:
     found = dict(op_graphs.graphs())
     for name, sweep in SWEEPS.items():
         found |= {f"{name} {seed}": sweep(seed, operators=2) for seed in (1, 2)}
+    for kind in (mve_graphs.Int4Sweep, mve_graphs.Int16Sweep):
+        for name in ("conv", "flat"):
+            sweep = getattr(mve_graphs, f"{name}_sweep")
+            found[f"{kind.__name__} {name}"] = sweep(3, operators=2, kind=kind)
     found |= {f"chain {seed}": chain_sweep(seed) for seed in range(3)}
     for scheme in SCHEMES:
         for seed in range(3):
@@ -117,22 +116,9 @@ def packed_operators(graph: Graph, isa: str) -> Originals:
             step,
             graph.tensors[step.inputs[1]] if weighted else None,
             graph.tensors[bias] if bias != -1 else None,
+            (graph.tensors[step.inputs[0]].shape, graph.tensors[step.output].shape),
         )
     return found
-
-
-def pruned(graph: Graph) -> Graph:
-    """The network with most of its weights 0, so that coding pays."""
-    rng = np.random.default_rng(0)
-    tensors = list(graph.tensors)
-    for index, tensor in enumerate(tensors):
-        if tensor.data is None or tensor.data.ndim < 2:
-            continue
-        if tensor.dtype in ("int8", "int4", "float8", "float16", "float32"):
-            keep = rng.random(tensor.shape) < 0.2
-            data = np.where(keep, tensor.data, 0).astype(tensor.data.dtype)
-            tensors[index] = replace(tensor, data=data)
-    return replace(graph, tensors=tuple(tensors))
 
 
 def vector(graph: Graph) -> bytes:

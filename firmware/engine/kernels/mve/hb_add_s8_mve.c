@@ -18,7 +18,7 @@ static inline int8_t add_scaled(const struct hb_add_args *args, int32_t a, int32
     const int32_t *first = args->tables, *second = first + 256, *scale = second + 256;
     const int32_t sum = hb_wrapping_add(first[a & 255], second[b & 255]);
     const int32_t value = hb_rounding_shift_right(hb_doubling_high_mul(sum, scale[0]),
-                                                  -scale[1] & 31);
+                                                  hb_right_shift_mve(scale[1]));
     return (int8_t)hb_clamp(hb_clamp(value, -32768, 32767) + args->params.output_offset, -128, 127);
 }
 

@@ -34,7 +34,7 @@ struct scheme {
 
 static int16_t requantize_s16(const struct hb_matmul_mve *args, int32_t sum, const int32_t *scale) {
     const int32_t high = (int32_t)(((int64_t)sum * scale[0]) >> 31);
-    const int32_t shift = -scale[4] & 31;
+    const int32_t shift = hb_right_shift_mve(scale[4]);
     const int64_t half = shift > 0 ? INT64_C(1) << (shift - 1) : 0;
     return (int16_t)hb_clamp((int32_t)((high + half) >> shift), args->act_min, args->act_max);
 }

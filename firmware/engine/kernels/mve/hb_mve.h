@@ -160,12 +160,17 @@ typedef void hb_pool_window_kernel(const struct hb_pool_args *args,
                                    const struct hb_pool_window *window, int8_t *out);
 void hb_pool_windows_mve(const struct hb_pool_args *args, hb_pool_window_kernel *kernel);
 
+/* Right shift by what a stream holds, whatever it is. */
+static inline int32_t hb_right_shift_mve(int32_t negative_shift) {
+    return (int32_t)((0u - (uint32_t)negative_shift) & 31u);
+}
+
 #if !HB_MVE_ASM
 /* Model of the kernels' requantization: 16-bit saturation before the zero point is added. */
 static inline int8_t hb_requantize_mve(int32_t sum, int32_t multiplier, int32_t negative_shift,
                                        int32_t zero_point, int32_t act_min, int32_t act_max) {
     const int32_t high = hb_doubling_high_mul(sum, multiplier);
-    const int32_t value = hb_rounding_shift_right(high, -negative_shift & 31);
+    const int32_t value = hb_rounding_shift_right(high, hb_right_shift_mve(negative_shift));
     const int32_t narrow = hb_clamp(hb_clamp(value, -32768, 32767) + zero_point, -32768, 32767);
     return (int8_t)hb_clamp(narrow, act_min, act_max);
 }
