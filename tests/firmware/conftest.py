@@ -12,6 +12,7 @@ from tests.firmware.build import SANITIZERS, make
 from tests.firmware.engine import Engine
 from tests.firmware.fuzz.process import run_all
 
+
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """Frames and engine, callable from here."""
@@ -24,12 +25,15 @@ def engine(library: ctypes.CDLL) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def fuzz(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[list[bytes]], list[tuple[int, int]]]:
-    """The engine under ASan and UBSan: images in, (status, detail) out; a fault fails the test."""
-    program = make("fuzz", tmp_path_factory.mktemp("fuzz"), SANITIZERS)
-    return lambda images: run_fuzz(program, images)
+def fuzz_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The engine under ASan and UBSan, which takes images (fuzz/process.py)."""
+    return make("fuzz", tmp_path_factory.mktemp("fuzz"), SANITIZERS)
+
+
+@pytest.fixture(scope="session")
+def fuzz(fuzz_program: Path) -> Callable[[list[bytes]], list[tuple[int, int]]]:
+    """Images in, (status, detail) out; a fault fails the test."""
+    return lambda images: run_fuzz(fuzz_program, images)
 
 
 def run_fuzz(program: Path, images: list[bytes]) -> list[tuple[int, int]]:

@@ -151,6 +151,7 @@ def _run(
 def execute(graph: Graph, step: Step, values: dict[int, Array], n: int) -> Array:
     """Output of one step: ``values`` holds (n, *shape) of what its inputs computed; a MOVE adds to
     the output's value."""
+
     def fed(slot: int) -> Array:
         index = step.inputs[slot]
         tensor = graph.tensors[index]

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.firmware.build import SANITIZERS, make
-from tests.firmware.fuzz import seeds
+from tests.firmware.fuzz import seeds, store
 from tests.firmware.fuzz.campaign import COVERAGE, Campaign, Failure
 
 REPORT_S = 30.0
@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"))
+    parser.add_argument("--keep", action="store_true", help=f"write {store.PATH.name} anew")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as build:
         program = make("fuzz", Path(build), f"{SANITIZERS} {COVERAGE}")
@@ -34,6 +35,8 @@ def main() -> int:
             print(f"{campaign.figures}; {len(campaign.failures)} failures", flush=True)
             write(campaign.failures, arguments.failures)
         campaign.close()
+    if arguments.keep and not campaign.failures:
+        store.write(campaign.kept)
     for kind, count in sorted(campaign.figures.kinds.items()):
         accepted = campaign.figures.accepted_by_kind[kind]
         print(f"  {kind:12} {count:8} mutants, {100 * accepted / count:5.1f} % accepted")

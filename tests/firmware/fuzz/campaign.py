@@ -104,7 +104,10 @@ class Campaign:
         self.chance = chance
         self.figures = Figures()
         self.failures: list[Failure] = []
+        #: The first of each sort, and those that reached something new; of these the accepted ones.
+        self.kept: list[Case] = []
         self.deeper: list[Case] = []
+        self._sorts: set[tuple[tuple[str, ...], str, bool]] = set()
         self._process = Process(program)
         self._answers([frame(seed.image, seed.vector) for seed in seeds])
 
@@ -165,7 +168,13 @@ class Campaign:
             self.figures.partly += not whole and not wrong
         if wrong:
             self.failures.append(Failure(case, wrong))
-        elif answer.new_branches and answer.status == OK and len(self.deeper) < MOST_DEEPER:
+            return
+        family = tuple(case.name.split("-")[1:])  # instruction set, storage
+        sort = (family, case.kinds[-1] if case.kinds else "", answer.status == OK)
+        if answer.new_branches or sort not in self._sorts:
+            self._sorts.add(sort)
+            self.kept.append(case)
+        if answer.new_branches and answer.status == OK and len(self.deeper) < MOST_DEEPER:
             self.deeper.append(case)
 
     def close(self) -> None:

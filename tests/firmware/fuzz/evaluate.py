@@ -313,9 +313,7 @@ class Evaluator:
             data(second, self._array(second))
         stream = self._slot(op, slot)
         assert stream is not None
-        found = self.originals.get(
-            key(op.opcode, op.variant, self._bytes(stream), step.params)
-        )
+        found = self.originals.get(key(op.opcode, op.variant, self._bytes(stream), step.params))
         if found is None:
             raise Unknown
         params = found.step.params

@@ -66,7 +66,9 @@ class Process:
             if len(head) < HEAD_BYTES:
                 feeder.join()
                 raise Fault(answers, self._report())
-            numbers = [int.from_bytes(head[at : at + 4], "little") for at in range(0, HEAD_BYTES, 4)]
+            numbers = [
+                int.from_bytes(head[at : at + 4], "little") for at in range(0, HEAD_BYTES, 4)
+            ]
             arena = self._process.stdout.read(numbers.pop())
             answers.append(Answer(*numbers, arena))
         feeder.join()

@@ -129,5 +129,3 @@ def vector(graph: Graph) -> bytes:
     values = rng.integers(0, 256, VECTOR_BYTES).astype(np.uint8)
     values[:8] = (0x80, 0x80, 0x7F, 0x7F, 0xFF, 0x7F, 0x00, 0x80)
     return values.tobytes()
-
-
