@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 sys.path.append(str(ROOT / "tests" / "unit" / "models"))
 
-from random_graphs import random_graph  # noqa: E402
-from scheme_graphs import SCHEMES, scheme_graph  # noqa: E402
+from random_graphs import random_graph
+from scheme_graphs import SCHEMES, scheme_graph
 
 __all__ = ["SCHEMES", "random_graph", "scheme_graph"]

@@ -9,7 +9,8 @@ operator that cannot be expressed:
 * streams of packed kernels are opaque.  They are looked up among those that the packer made for the
   seeds, and evaluated with the weights that they were made from; a stream, offset or clamp of a
   packed operator that no seed has makes its output unknown (strides, padding and spatial shapes may
-  change, but for depthwise ones, whose streams depend on them).  Such mutants are checked by the sanitizers and by what they must not write;
+  change, but for depthwise ones, whose streams depend on them).  Such mutants are checked by the
+  sanitizers and by what they must not write;
 * code tables that are no prefix code, tables of an int16 softmax that are not positive;
 * weights of convolutions that are not finite (the reference multiplies padding by them, the kernels
   and LiteRT leave it out);

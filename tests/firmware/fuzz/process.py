@@ -43,7 +43,7 @@ class Process:
     """Answers one image after the other; after a fault a new one is needed."""
 
     def __init__(self, program: Path) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (until close)
         self._process = subprocess.Popen(
             [str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
         )
