@@ -63,6 +63,17 @@ def read_elf(path: Path) -> dict[str, Any]:
     }
 
 
+def largest_frame(build: Path) -> dict[str, Any]:
+    """The function with the largest stack frame, bytes (the compiler's -fstack-usage)."""
+    frames = []
+    for path in sorted(build.rglob("*.su")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            place, size, _ = line.rsplit("\t", 2)
+            frames.append((int(size), place.rsplit(":", 1)[-1]))
+    size, name = max(frames)
+    return {"bytes": size, "function": name}
+
+
 def write(options: argparse.Namespace) -> None:
     """Install one ELF with its manifest."""
     build, out = Path(options.build), Path(options.out)
@@ -82,6 +93,7 @@ def write(options: argparse.Namespace) -> None:
         "protocol": schema("protocol"),
         "image": schema("image"),
         **read_elf(elf),
+        "largest_frame": largest_frame(build),
     }
     text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
     (out / MANIFEST).write_text(text, encoding="utf-8")
