@@ -183,7 +183,9 @@ def _simplest(graph: Graph, step: Step) -> Step:
         return step
     if data.dtype not in ("int8", "int16") or not one or data.shape[1:] != weights.shape[1:]:
         return step
-    return replace(step, opcode=image.Opcode.FULLY_CONNECTED)
+    still = {"stride_h": 1, "stride_w": 1, "pad_top": 0, "pad_left": 0}
+    params = image.Conv(**{**p.__dict__, **still})
+    return replace(step, opcode=image.Opcode.FULLY_CONNECTED, params=params)
 
 
 def _packers(isa: Collection[str], optimize: str) -> list[tuple[image.Kernel, PackStep]]:
