@@ -157,9 +157,7 @@ def packed() -> dict[str, bytes]:
         "mve flat int16": mve_graphs.flat_sweep(0, 2, mve_graphs.Int16Sweep),
     }
     images = {name: models.pack(graph, isa=name.split()[:1]).data for name, graph in sweeps.items()}
-    images["winograd"] = models.pack(
-        winograd_sweep(1, operators=2), isa=("dsp",), optimize="speed"
-    ).data
+    images["winograd"] = models.pack(winograd_sweep(1), isa=("dsp",), optimize="speed").data
     thumb1 = {name: graph for name, graph in sweeps.items() if name.startswith("dsp")}
     for name, graph in {**thumb1, "dsp odd": odd_conv_sweep(3, operators=3)}.items():
         images[name.replace("dsp", "thumb1")] = models.pack(graph, isa=("thumb1",)).data
