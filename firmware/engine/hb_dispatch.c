@@ -61,6 +61,9 @@ HB_PART static bool conv_dsp(const struct hb_engine *engine, const struct hb_ima
     if (dtype == HB_DTYPE_INT16) HB_RUN(conv_2d_s16xs8_dsp, args);
     if (is_s4(engine, op)) HB_RUN(conv_2d_s8xs4_dsp, args);
     if (op->opcode == HB_OPCODE_CONV_2D) HB_RUN(conv_2d_s8xs8_dsp, args);
+    if (hb_tensor_at(engine, op->inputs[1]).dims[2] != (uint32_t)args->out_c) {
+        HB_RUN(depthwise_conv_2d_taps_s8xs8_dsp, args);
+    }
     HB_RUN(depthwise_conv_2d_s8xs8_dsp, args);
 }
 #endif

@@ -47,6 +47,11 @@ HB_PART static bool check_conv(const struct hb_engine *engine, const struct hb_i
                check_s16(engine, op, &args);
     }
     if (!is_full_range(p.act_min, p.act_max)) return false;
+    if (op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D && stream.dims[2] != channels) {
+        const uint32_t words = HB_TAPS_FIXED_WORDS + (uint32_t)p.filter_h * p.filter_w;
+        return HB_HAS(depthwise_conv_2d_taps_s8xs8_dsp) && !shared && channels % 4u == 0u &&
+               is_stream(engine, op, 1, channels / 4u, words) && op->scratch_bytes == 0u;
+    }
     if (op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D) {
         return HB_HAS(depthwise_conv_2d_s8xs8_dsp) && hb_depthwise_conv_2d_s8xs8_dsp_takes(&args) &&
                (!shared || hb_depthwise_conv_2d_s8xs8_dsp_in_place(&args)) &&
@@ -110,7 +115,7 @@ HB_PART static bool check_add(const struct hb_engine *engine, const struct hb_im
 
 #define HAS_CONV                                                                                   \
     (HB_HAS(conv_2d_s8xs8_dsp) || HB_HAS(conv_2d_s8xs4_dsp) || HB_HAS(conv_2d_s16xs8_dsp) ||       \
-     HB_HAS(depthwise_conv_2d_s8xs8_dsp))
+     HB_HAS(depthwise_conv_2d_s8xs8_dsp) || HB_HAS(depthwise_conv_2d_taps_s8xs8_dsp))
 #define HAS_FULLY_CONNECTED                                                                        \
     (HB_HAS(fully_connected_s8xs8_dsp) || HB_HAS(fully_connected_s8xs4_dsp) ||                     \
      HB_HAS(conv_2d_s16xs8_dsp))

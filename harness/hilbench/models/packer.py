@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hilbench.errors import ImageTooLarge
 from hilbench.models import cost, dsp, dsp_winograd, mve, rows, thumb1
@@ -119,7 +119,7 @@ def pack(
     ModelError
         See :func:`hilbench.models.load`.
     """
-    steps = lower(graph)
+    steps = tuple(_simplest(graph, step) for step in lower(graph))
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
     packers = [] if reference_kernels else _packers(isa, optimize)
     choices = [_choose(graph, step, packers) for step in steps]
@@ -167,6 +167,23 @@ def pack(
         arena_lower_bound_bytes=layout.lower_bound_bytes,
         kernels=kernel_names(read_image(content)),
     )
+
+
+def _simplest(graph: Graph, step: Step) -> Step:
+    """A convolution with one output position, all of its input under the filter, is a dot product.
+
+    Integer sums are the same ones; dynamic ranges quantize the two differently.
+    """
+    p = step.params
+    if not isinstance(p, image.Conv) or step.opcode != image.Opcode.CONV_2D or step.flags:
+        return step
+    data, weights = (graph.tensors[i] for i in step.inputs[:2])
+    one = graph.tensors[step.output].shape[1:3] == (1, 1)
+    if (p.dilation_h, p.dilation_w) != (1, 1):
+        return step
+    if data.dtype not in ("int8", "int16") or not one or data.shape[1:] != weights.shape[1:]:
+        return step
+    return replace(step, opcode=image.Opcode.FULLY_CONNECTED)
 
 
 def _packers(isa: Collection[str], optimize: str) -> list[tuple[image.Kernel, PackStep]]:
