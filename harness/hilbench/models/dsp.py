@@ -158,7 +158,7 @@ def _pack_taps(p: image.Conv, weights: Int64, folded: Int64, scales: Int64) -> P
     words = np.ascontiguousarray(groups.astype(np.int8)).view(np.int32)[:, :, 0]
     blocks = [folded.reshape(-1, 4), scales.reshape(channels // 4, 8), words.astype(np.int64)]
     params = image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width})
-    return Packed(_int32(np.hstack(blocks)), params)
+    return Packed(int32(np.hstack(blocks)), params)
 
 
 def _pack_fully_connected(graph: Graph, step: Step) -> Packed | None:
