@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from hilbench import models
+from hilbench.models.graph import Graph
 from hilbench.schema import image as m
 from hilbench.schema.layout import load
 from tests.firmware import mve_graphs, op_graphs
@@ -22,7 +24,8 @@ from tests.firmware.dsp_graphs import (
     winograd_sweep,
 )
 from tests.firmware.images import FLT_MAX, ImageBuilder, conv_params, pool_params, seal
-from tests.firmware.thumb1_graphs import odd_conv_sweep
+from tests.firmware.schemes import SCHEMES, scheme_graph
+from tests.firmware.thumb1_graphs import odd_conv_sweep, odd_flat_sweep
 
 RECORDS = {layout.name: layout for layout in load("image").layouts}
 PARAMS = {
@@ -45,6 +48,9 @@ PARAMS = {
     m.Opcode.QUANTIZE: "quantize",
     m.Opcode.DEQUANTIZE: "quantize",
 }
+#: Networks of scheme_graph that hold a convolution, a depthwise one, a fully connected layer.
+ROWS, ROWS_CODED = (0, 3, 6), 4
+DSP_CONV, DSP_FLAT = 0, 1
 INTERESTING = (0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 0x7F, 0x80, 0xFF, 0x100, 0xFFFF)
 INTERESTING_32 = (0x10000, 0xFFFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFE0, 0xFFFFFFF0, 0xFFFFFFFF)
 
@@ -128,8 +134,39 @@ def seeds() -> dict[str, bytes]:
         "chain": chain(),
         "float chain": float_chain(),
         **packed(),
+        **rows(),
         **{name: models.pack(graph).data for name, graph in op_graphs.graphs().items()},
     }
+
+
+def rows() -> dict[str, bytes]:
+    """Images whose weights have another type than the data: every scheme, convolutions of both
+    kinds and fully connected layers; weights in blocks; coded weights."""
+    images = {
+        f"rows {scheme} {seed}": models.pack(scheme_graph(seed, scheme)).data
+        for scheme in SCHEMES
+        for seed in ROWS
+    }
+    for scheme in ("dynamic4", "weight4"):
+        images[f"rows {scheme} blocks"] = models.pack(scheme_graph(1, scheme, blocks=True)).data
+    for coding in ("layer", "once"):
+        graph = scheme_graph(ROWS_CODED, "w8a8", plain=True)
+        images[f"coded {coding}"] = models.pack(pruned(graph), coding=coding).data
+    return images
+
+
+def pruned(graph: Graph) -> Graph:
+    """The network with most of its weights 0, so that coding pays."""
+    rng = np.random.default_rng(0)
+    tensors = list(graph.tensors)
+    for index, tensor in enumerate(tensors):
+        if tensor.data is None or tensor.data.ndim < 2:
+            continue
+        if tensor.dtype in ("int8", "int4", "float8", "float16", "float32"):
+            keep = rng.random(tensor.shape) < 0.2
+            data = np.where(keep, tensor.data, 0).astype(tensor.data.dtype)
+            tensors[index] = replace(tensor, data=data)
+    return replace(graph, tensors=tuple(tensors))
 
 
 def packed() -> dict[str, bytes]:
@@ -156,10 +193,21 @@ def packed() -> dict[str, bytes]:
         "mve conv int16": mve_graphs.conv_sweep(0, 2, mve_graphs.Int16Sweep),
         "mve flat int16": mve_graphs.flat_sweep(0, 2, mve_graphs.Int16Sweep),
     }
+    for kind in (mve_graphs.Int4Sweep, mve_graphs.Int16Sweep):
+        label = kind.__name__.removesuffix("Sweep").lower()
+        sweeps[f"mve {label} conv"] = mve_graphs.conv_sweep(2, operators=2, kind=kind)
+        sweeps[f"mve {label} flat"] = mve_graphs.flat_sweep(0, operators=2, kind=kind)
+    for scheme in ("w4a8", "w8a16"):
+        for seed in (DSP_CONV, DSP_FLAT):
+            sweeps[f"dsp {scheme} {seed}"] = scheme_graph(seed, scheme, plain=True)
     images = {name: models.pack(graph, isa=name.split()[:1]).data for name, graph in sweeps.items()}
     images["winograd"] = models.pack(winograd_sweep(1), isa=("dsp",), optimize="speed").data
+    odd = {
+        "dsp odd": odd_conv_sweep(3, operators=3),
+        "dsp odd flat": odd_flat_sweep(0, operators=2),
+    }
     thumb1 = {name: graph for name, graph in sweeps.items() if name.startswith("dsp")}
-    for name, graph in {**thumb1, "dsp odd": odd_conv_sweep(3, operators=3)}.items():
+    for name, graph in {**thumb1, **odd}.items():
         images[name.replace("dsp", "thumb1")] = models.pack(graph, isa=("thumb1",)).data
     return images
 

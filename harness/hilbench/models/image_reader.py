@@ -25,9 +25,9 @@ _KINDS = {
     image.Dtype.FLOAT8: "<u1",
     image.Dtype.FLOAT16: "<f2",
     image.Dtype.FLOAT32: "<f4",
-    image.Dtype.UINT8: "u1",
 }
-_PARAMS: dict[int, type[Params] | None] = {
+#: Record of the parameters of each operator.
+PARAMS: dict[int, type[Params] | None] = {
     image.Opcode.CONV_2D: image.Conv,
     image.Opcode.DEPTHWISE_CONV_2D: image.Conv,
     image.Opcode.FULLY_CONNECTED: image.Conv,
@@ -128,7 +128,7 @@ def _records(
 
 
 def _params(content: bytes, op: image.Op) -> Params | None:
-    kind = _PARAMS[op.opcode]
+    kind = PARAMS[op.opcode]
     if kind is None:
         return None
     return kind.unpack(content[op.params_offset : op.params_offset + op.params_bytes])

@@ -148,7 +148,7 @@ def _run(
                 result, states = _recurrent(graph, step, values)
                 values |= states
             else:
-                result = _execute(graph, step, values, n)
+                result = execute(graph, step, values, n)
             values[step.output] = np.ascontiguousarray(result).reshape(n, *shape)
     return values
 
@@ -170,7 +170,10 @@ def _recurrent(
     return output, {step.inputs[1]: state}
 
 
-def _execute(graph: Graph, step: Step, values: dict[int, Array], n: int) -> Array:
+def execute(graph: Graph, step: Step, values: dict[int, Array], n: int) -> Array:
+    """Output of one step: ``values`` holds (n, *shape) of what its inputs computed; a MOVE adds to
+    the output's value."""
+
     def fed(slot: int) -> Array:
         index = step.inputs[slot]
         tensor = graph.tensors[index]

@@ -95,7 +95,7 @@ def fully_connected(step: Step, x: Float, weights: Int8, bias: Float | None) -> 
     shifted, scale = _shifted(step, x)
     blocks = step.scales.shape[1]
     size = weights.shape[1] // blocks
-    result = np.zeros((len(x), len(weights)), f32)
+    result = np.full((len(x), len(weights)), f32(-0.0))  # unlike 0.0, it changes no term
     for block in range(blocks):
         part = slice(block * size, (block + 1) * size)
         total = shifted[:, part].astype(np.float64) @ weights[:, part].T.astype(np.float64)

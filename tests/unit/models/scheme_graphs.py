@@ -44,7 +44,7 @@ def scheme_graph(
     their weights quantized in blocks.  ``plain``: as packed kernels want them, as trained models
     are: an even number of channels, no dilation, no clamp, accumulators that are scaled down.
     """
-    builder = _Builder(np.random.default_rng(seed), *SCHEMES[scheme], blocks=blocks, plain=plain)
+    builder = Builder(np.random.default_rng(seed), *SCHEMES[scheme], blocks=blocks, plain=plain)
     rng = builder.rng
     shape = tuple(int(v) for v in rng.integers(1, [9, 9, 9]))
     builder.start((1, 24) if blocks else (1, *shape))
@@ -73,7 +73,9 @@ def scheme_inputs(graph: Graph, seed: int, count: int) -> NDArray[Any]:
 
 
 @dataclass
-class _Builder:
+class Builder:
+    """Tensors and operators of a chain; `current` is what the next operator reads."""
+
     rng: np.random.Generator
     data: str
     weights: str

@@ -23,7 +23,7 @@ static inline void output(const struct hb_row *row, const struct hb_row_position
     const int8_t *weights = row->weights;
     const float *bias = a->bias;
     const struct hb_dynamic_row *quantized = &row->rows[at->batch];
-    float total = 0.0f;
+    float total = -0.0f; /* unlike 0.0f, it changes nothing that is added */
     if (row->blocks > 1u) { /* fully connected only: one position, one tap */
         const int32_t size = row->depth / (int32_t)row->blocks;
         const int8_t *x = row->quantized + at->batch * a->in_c;

@@ -1,0 +1,1 @@
+"""The structured fuzzer: mutants of packed images, run under sanitizers, compared with numpy."""
