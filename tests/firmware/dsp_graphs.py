@@ -97,7 +97,7 @@ def conv_sweep(seed: int, operators: int = 8) -> Graph:
     return sweep.graph()
 
 
-def winograd_sweep(seed: int, operators: int = 4) -> Graph:
+def winograd_sweep(seed: int, operators: int = 2) -> Graph:
     """Convolutions 3x3 of stride 1, one after the other: odd and even sizes, every depth that is a
     multiple of four in turn; half of the inputs are outputs too, the others are worked on in place.
     """
