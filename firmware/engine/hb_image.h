@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define HB_IMAGE_VERSION 3u
-#define HB_IMAGE_SCHEMA_HASH 0xA65A05B1u
+#define HB_IMAGE_SCHEMA_HASH 0x6DC374D9u
 #define HB_IMAGE_MAGIC 1296646728u /* "HBIM" in memory. */
 #define HB_IMAGE_NO_TENSOR 65535u /* Tensor index: absent. */
 #define HB_IMAGE_ALIGNMENT 16u /* Of the image, of constant data, of arena tensors; bytes. */
@@ -65,7 +65,7 @@ enum hb_opcode {
     HB_OPCODE_ADD = 8, /* 0, 1 data, each dimension the output's or 1.  Parameters: add. */
     HB_OPCODE_SUB = 9, /* 0 minus 1, as add.  Parameters: add. */
     HB_OPCODE_MUL = 10, /* 0, 1 data as of add.  Parameters: mul. */
-    HB_OPCODE_TRANSPOSE_CONV = 11, /* Slots as conv_2d; every input is spread over the outputs.  Parameters: conv; padding is what is cut from the output. */
+    HB_OPCODE_TRANSPOSE_CONV = 11, /* Slots as conv_2d, weights OHWI of float32, or of int8 for integer data; every input is spread over the outputs.  Parameters: conv; padding is what is cut from the output. */
     HB_OPCODE_MEAN = 12, /* 0 data.  Parameters: mean. */
     HB_OPCODE_MOVE = 13, /* 0 data: copies a box of elements, any distances on either side; slices, concatenation, padding, transposition.  Writes that part of the output alone.  Parameters: move. */
     HB_OPCODE_FILL = 14, /* No inputs.  Sets every element of the output.  Parameters: fill. */
@@ -74,8 +74,8 @@ enum hb_opcode {
     HB_OPCODE_QUANTIZE = 17, /* 0 data: to another type or quantization.  Parameters: quantize. */
     HB_OPCODE_DEQUANTIZE = 18, /* 0 data, to float32.  Parameters: quantize. */
     HB_OPCODE_RESIZE_NEAREST = 19, /* 0 data NHWC, 1 input row of every output row, int16[height], 2 input column of every output column, int16[width].  No parameters. */
-    HB_OPCODE_LSTM = 20, /* Unidirectional sequence.  Parameters: lstm. */
-    HB_OPCODE_SVDF = 21, /* Parameters: svdf. */
+    HB_OPCODE_LSTM = 20, /* Unidirectional sequence.  0 data [batch, time, inputs] or [time, batch, inputs], 1 hidden state of the data's type, 2 cell state int16 or float32, both of storage state, 3 weights [4 units, inputs + units], rows of gates input, forget, cell, output, columns of the data, then of the hidden state, int8 or float32; 4 biases [4, units] of int32, int64 (int16 data) or float32; 5 integers only: the table of unary's logistic.  Scratch: the gates, [4, units] of the cell state's type.  Parameters: lstm. */
+    HB_OPCODE_SVDF = 21, /* 0 data [batch, inputs] int8 or float32, 1 state [batch, filters, memory] of storage state, 2 feature weights [filters, inputs], 3 time weights [filters, memory] of the state's type, int8, int16 or float32, 4 bias [filters / rank], int32 or float32, or absent.  Parameters: svdf. */
     HB_OPCODE_EXPAND = 22, /* 0 data of storage huffman, 1 its table uint8[128]: decodes it into the output, of the same type and shape.  No parameters. */
 };
 
@@ -645,6 +645,121 @@ HB_MUST_USE static inline int hb_image_quantize_decode(const uint8_t *in, size_t
     m->multiplier = hb_get_i32(in + 8);
     m->shift = hb_get_i32(in + 12);
     m->scale = hb_get_f32(in + 16);
+    return 0;
+}
+
+/* Parameters of svdf.  Integers: a product of data and feature weights is rescaled to the state, a sum over time and rank to the output. */
+#define HB_IMAGE_SVDF_BYTES 40u
+struct hb_image_svdf {
+    uint32_t rank; /* Filters of an output, at least 1. */
+    int32_t input_offset; /* Minus the data's zero point. */
+    int32_t state_zero_point; /* 0 for int16. */
+    int32_t output_offset; /* The output's zero point. */
+    int32_t feature_multiplier; /* Q31. */
+    int32_t feature_shift; /* -31 to 30. */
+    int32_t output_multiplier; /* Q31. */
+    int32_t output_shift; /* -31 to 30. */
+    float act_min_f; /* Clamp of a float output. */
+    float act_max_f;
+};
+/* Encodes into HB_IMAGE_SVDF_BYTES bytes. */
+HB_MAY_IGNORE static inline size_t hb_image_svdf_encode(uint8_t *out, const struct hb_image_svdf *m) {
+    hb_put_u32(out + 0, m->rank);
+    hb_put_i32(out + 4, m->input_offset);
+    hb_put_i32(out + 8, m->state_zero_point);
+    hb_put_i32(out + 12, m->output_offset);
+    hb_put_i32(out + 16, m->feature_multiplier);
+    hb_put_i32(out + 20, m->feature_shift);
+    hb_put_i32(out + 24, m->output_multiplier);
+    hb_put_i32(out + 28, m->output_shift);
+    hb_put_f32(out + 32, m->act_min_f);
+    hb_put_f32(out + 36, m->act_max_f);
+    return HB_IMAGE_SVDF_BYTES;
+}
+/* Returns 0, or -1 when the length is wrong (m is then untouched). */
+HB_MUST_USE static inline int hb_image_svdf_decode(const uint8_t *in, size_t bytes, struct hb_image_svdf *m) {
+    if (bytes != HB_IMAGE_SVDF_BYTES) return -1;
+    m->rank = hb_get_u32(in + 0);
+    m->input_offset = hb_get_i32(in + 4);
+    m->state_zero_point = hb_get_i32(in + 8);
+    m->output_offset = hb_get_i32(in + 12);
+    m->feature_multiplier = hb_get_i32(in + 16);
+    m->feature_shift = hb_get_i32(in + 20);
+    m->output_multiplier = hb_get_i32(in + 24);
+    m->output_shift = hb_get_i32(in + 28);
+    m->act_min_f = hb_get_f32(in + 32);
+    m->act_max_f = hb_get_f32(in + 36);
+    return 0;
+}
+
+/* Parameters of lstm.  Integers: the inputs of gates have 12 fractional bits, their outputs 15. */
+#define HB_IMAGE_LSTM_BYTES 124u
+struct hb_image_lstm {
+    uint32_t batch; /* At least 1. */
+    uint32_t time_major; /* 1: the data's first dimension is the time, 0: the batch. */
+    int32_t input_multiplier[4]; /* Q31, of each gate. */
+    int32_t input_shift[4]; /* -31 to 30; int16 data: to 7. */
+    int32_t hidden_multiplier[4];
+    int32_t hidden_shift[4];
+    int32_t input_offset; /* Minus the data's zero point. */
+    int32_t hidden_offset; /* Minus the hidden state's. */
+    int32_t output_offset; /* The hidden state's zero point. */
+    int32_t forget_multiplier; /* Forget gate times cell state. */
+    int32_t forget_shift;
+    int32_t update_multiplier; /* Input gate times cell gate. */
+    int32_t update_shift;
+    int32_t output_multiplier; /* Output gate times tanh of the cell state. */
+    int32_t output_shift;
+    int32_t tanh_multiplier; /* Of the cell state to the table's argument, 0 to 65535. */
+    int32_t tanh_shift; /* Right, 0 to 31. */
+    int32_t cell_clip; /* 0 = none, to 32767. */
+    float cell_clip_f; /* float: 0 = none. */
+};
+/* Encodes into HB_IMAGE_LSTM_BYTES bytes. */
+HB_MAY_IGNORE static inline size_t hb_image_lstm_encode(uint8_t *out, const struct hb_image_lstm *m) {
+    hb_put_u32(out + 0, m->batch);
+    hb_put_u32(out + 4, m->time_major);
+    for (size_t i = 0; i < 4u; i++) hb_put_i32(out + 8 + 4u * i, m->input_multiplier[i]);
+    for (size_t i = 0; i < 4u; i++) hb_put_i32(out + 24 + 4u * i, m->input_shift[i]);
+    for (size_t i = 0; i < 4u; i++) hb_put_i32(out + 40 + 4u * i, m->hidden_multiplier[i]);
+    for (size_t i = 0; i < 4u; i++) hb_put_i32(out + 56 + 4u * i, m->hidden_shift[i]);
+    hb_put_i32(out + 72, m->input_offset);
+    hb_put_i32(out + 76, m->hidden_offset);
+    hb_put_i32(out + 80, m->output_offset);
+    hb_put_i32(out + 84, m->forget_multiplier);
+    hb_put_i32(out + 88, m->forget_shift);
+    hb_put_i32(out + 92, m->update_multiplier);
+    hb_put_i32(out + 96, m->update_shift);
+    hb_put_i32(out + 100, m->output_multiplier);
+    hb_put_i32(out + 104, m->output_shift);
+    hb_put_i32(out + 108, m->tanh_multiplier);
+    hb_put_i32(out + 112, m->tanh_shift);
+    hb_put_i32(out + 116, m->cell_clip);
+    hb_put_f32(out + 120, m->cell_clip_f);
+    return HB_IMAGE_LSTM_BYTES;
+}
+/* Returns 0, or -1 when the length is wrong (m is then untouched). */
+HB_MUST_USE static inline int hb_image_lstm_decode(const uint8_t *in, size_t bytes, struct hb_image_lstm *m) {
+    if (bytes != HB_IMAGE_LSTM_BYTES) return -1;
+    m->batch = hb_get_u32(in + 0);
+    m->time_major = hb_get_u32(in + 4);
+    for (size_t i = 0; i < 4u; i++) m->input_multiplier[i] = hb_get_i32(in + 8 + 4u * i);
+    for (size_t i = 0; i < 4u; i++) m->input_shift[i] = hb_get_i32(in + 24 + 4u * i);
+    for (size_t i = 0; i < 4u; i++) m->hidden_multiplier[i] = hb_get_i32(in + 40 + 4u * i);
+    for (size_t i = 0; i < 4u; i++) m->hidden_shift[i] = hb_get_i32(in + 56 + 4u * i);
+    m->input_offset = hb_get_i32(in + 72);
+    m->hidden_offset = hb_get_i32(in + 76);
+    m->output_offset = hb_get_i32(in + 80);
+    m->forget_multiplier = hb_get_i32(in + 84);
+    m->forget_shift = hb_get_i32(in + 88);
+    m->update_multiplier = hb_get_i32(in + 92);
+    m->update_shift = hb_get_i32(in + 96);
+    m->output_multiplier = hb_get_i32(in + 100);
+    m->output_shift = hb_get_i32(in + 104);
+    m->tanh_multiplier = hb_get_i32(in + 108);
+    m->tanh_shift = hb_get_i32(in + 112);
+    m->cell_clip = hb_get_i32(in + 116);
+    m->cell_clip_f = hb_get_f32(in + 120);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #define HB_INTERNAL_H
 
 #include "hb_engine.h"
+#include "hb_ops.h"
 #include "kernels/hb_kernels.h"
 
 /* Records, decoded; the index or offset must have been validated. */
@@ -35,6 +36,9 @@ static inline bool hb_is_thumb1(const struct hb_image_op *op) {
 static inline uint32_t hb_elements(const struct hb_image_tensor *tensor) {
     return tensor->dims[0] * tensor->dims[1] * tensor->dims[2] * tensor->dims[3];
 }
+
+struct hb_image_svdf hb_svdf_params(const struct hb_engine *engine, const struct hb_image_op *op);
+struct hb_image_lstm hb_lstm_params(const struct hb_engine *engine, const struct hb_image_op *op);
 
 /* First byte of a tensor; a constant's is only read. */
 static inline uint8_t *hb_tensor_data(const struct hb_engine *engine,
@@ -104,14 +108,22 @@ bool hb_validate_thumb1(const struct hb_engine *engine, const struct hb_image_op
 bool hb_check_sum(const struct hb_engine *engine, const struct hb_image_op *op);
 /* The operators of each group; false for any other. */
 bool hb_validate_elementwise(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_recurrent(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_validate_movement(const struct hb_engine *engine, const struct hb_image_op *op);
 
 /* Run one operator of a group; false: it is of another.  Sums and products, of any shapes. */
 bool hb_run_elementwise(const struct hb_engine *engine, const struct hb_image_op *op,
                         const struct hb_image_tensor *in, const struct hb_image_tensor *out);
+bool hb_run_recurrent(const struct hb_engine *engine, const struct hb_image_op *op,
+                      const struct hb_image_tensor *in, const struct hb_image_tensor *out);
 bool hb_run_movement(const struct hb_engine *engine, const struct hb_image_op *op,
                      const struct hb_image_tensor *in, const struct hb_image_tensor *out);
+void hb_run_transpose_conv(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_transpose_conv(const struct hb_engine *engine, const struct hb_image_op *op);
 void hb_run_binary(const struct hb_engine *engine, const struct hb_image_op *op);
+
+/* Executes a validated operator; `dry`: only says whether this build has a kernel for it. */
+bool hb_dispatch(const struct hb_engine *engine, const struct hb_image_op *op, bool dry);
 
 /* Types, shapes and parameters of one operator whose tensors are already known to be in bounds. */
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op);

@@ -21,6 +21,8 @@ enum {
     sizeof_fill = HB_IMAGE_FILL_BYTES,
     sizeof_unary = HB_IMAGE_UNARY_BYTES,
     sizeof_quantize = HB_IMAGE_QUANTIZE_BYTES,
+    sizeof_svdf = HB_IMAGE_SVDF_BYTES,
+    sizeof_lstm = HB_IMAGE_LSTM_BYTES,
 };
 
 struct hb_image_tensor hb_tensor_at(const struct hb_engine *engine, uint32_t index) {
@@ -76,4 +78,12 @@ struct hb_image_unary hb_unary_params(const struct hb_engine *engine,
 struct hb_image_quantize hb_quantize_params(const struct hb_engine *engine,
                                             const struct hb_image_op *op) {
     DECODE(quantize, op->params_offset);
+}
+
+struct hb_image_svdf hb_svdf_params(const struct hb_engine *engine, const struct hb_image_op *op) {
+    DECODE(svdf, op->params_offset);
+}
+
+struct hb_image_lstm hb_lstm_params(const struct hb_engine *engine, const struct hb_image_op *op) {
+    DECODE(lstm, op->params_offset);
 }

@@ -60,7 +60,7 @@ static enum hb_engine_status check_header(struct hb_engine *engine, uint32_t ima
     return HB_ENGINE_OK;
 }
 
-static bool check_table(struct hb_engine *engine, uint32_t offset, uint32_t bytes) {
+HB_PART static bool check_table(struct hb_engine *engine, uint32_t offset, uint32_t bytes) {
     if (offset % 4u != 0u ||
         !in_range(offset, bytes, HB_IMAGE_HEADER_BYTES, engine->header.image_bytes)) {
         return false;
@@ -69,7 +69,7 @@ static bool check_table(struct hb_engine *engine, uint32_t offset, uint32_t byte
     return true;
 }
 
-static bool check_tables(struct hb_engine *engine) {
+HB_PART static bool check_tables(struct hb_engine *engine) {
     const struct hb_image_header *h = &engine->header;
     const uint32_t io_count = (uint32_t)h->input_count + h->output_count;
     engine->data_start = HB_IMAGE_HEADER_BYTES;
@@ -80,13 +80,13 @@ static bool check_tables(struct hb_engine *engine) {
            check_table(engine, h->io_offset, 2u * io_count);
 }
 
-static bool check_coded(const struct hb_engine *engine, uint32_t offset) {
+HB_PART static bool check_coded(const struct hb_engine *engine, uint32_t offset) {
     const uint32_t end = engine->header.image_bytes;
     return in_range(offset, HB_CODED_HEAD_BYTES, engine->data_start, end) &&
            in_range(offset + HB_CODED_HEAD_BYTES, hb_get_u32(engine->image + offset), offset, end);
 }
 
-static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
+HB_PART static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
     const struct hb_image_tensor t = hb_tensor_at(engine, index);
     if (t.rank < 1u || t.rank > HB_IMAGE_MAX_RANK || t.reserved != 0u) return false;
     uint64_t elements = 1;
@@ -108,7 +108,7 @@ static bool check_tensor(const struct hb_engine *engine, uint32_t index) {
     }
 }
 
-static bool check_io(const struct hb_engine *engine, uint32_t first, uint32_t count,
+HB_PART static bool check_io(const struct hb_engine *engine, uint32_t first, uint32_t count,
                      uint32_t *total) {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -153,7 +153,7 @@ static bool may_share(const struct hb_image_op *op, uint32_t slot,
 }
 
 /* Writing the output must not destroy what the operator still reads. */
-static bool check_places(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_places(const struct hb_engine *engine, const struct hb_image_op *op) {
     const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
     if (!is_in_arena(&out)) return false;
     if (op->scratch_bytes > 0u &&
@@ -176,7 +176,7 @@ static bool check_places(const struct hb_engine *engine, const struct hb_image_o
     return true;
 }
 
-static bool check_op_bounds(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_op_bounds(const struct hb_engine *engine, const struct hb_image_op *op) {
     const struct hb_image_header *h = &engine->header;
     if (op->output >= h->tensor_count) return false;
     for (uint32_t i = 0; i < HB_IMAGE_OP_INPUTS; i++) {
@@ -202,7 +202,7 @@ static bool check_op_bounds(const struct hb_engine *engine, const struct hb_imag
 }
 
 /* Operators that set the state come first; a layer does not go on behind the last operator. */
-static bool check_flags(struct hb_engine *engine, const struct hb_image_op *op, uint32_t index) {
+HB_PART static bool check_flags(struct hb_engine *engine, const struct hb_image_op *op, uint32_t index) {
     const uint32_t place = op->flags & ~DYNAMIC_FLAGS;
     if (place == HB_OP_FLAG_INIT) {
         if (engine->init_count != index || index + 1u == engine->header.op_count) return false;
@@ -242,7 +242,10 @@ enum hb_engine_status hb_engine_init(struct hb_engine *engine, const uint8_t *im
         *detail = HB_RECORD_OP + i;
         if (!check_op_bounds(engine, &op)) return HB_ENGINE_BOUNDS;
         *detail = i;
-        if (!check_flags(engine, &op, i) || !hb_validate_op(engine, &op)) return HB_ENGINE_OP;
+        if (!check_flags(engine, &op, i) || !hb_validate_op(engine, &op) ||
+            !hb_dispatch(engine, &op, true)) {
+            return HB_ENGINE_OP;
+        }
     }
     *detail = 0;
     return HB_ENGINE_OK;

@@ -58,7 +58,7 @@ bool hb_check_axis(uint32_t in, uint32_t out, uint32_t filter, uint32_t stride,
 }
 
 /* Bias, and for int8 the multipliers and shifts of each output channel. */
-static bool check_channels(const struct hb_engine *engine, const struct hb_image_op *op,
+HB_PART static bool check_channels(const struct hb_engine *engine, const struct hb_image_op *op,
                            uint8_t dtype, uint32_t channels) {
     struct hb_image_tensor bias, multiplier, shift;
     if (hb_get_input(engine, op, 2, &bias) &&
@@ -102,7 +102,7 @@ bool hb_check_weighted(const struct hb_engine *engine, const struct hb_image_op 
     return check_clamp(in->dtype, p->act_min, p->act_max, p->act_min_f, p->act_max_f);
 }
 
-static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_conv(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, weights, out;
     struct hb_image_conv p;
     if (!hb_check_weighted(engine, op, &in, &weights, &out, &p)) return false;
@@ -129,7 +129,7 @@ static bool check_conv(const struct hb_engine *engine, const struct hb_image_op 
            check_channels(engine, op, in.dtype, channels);
 }
 
-static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in, weights, out;
     struct hb_image_conv p;
     if (!hb_check_weighted(engine, op, &in, &weights, &out, &p)) return false;
@@ -176,7 +176,7 @@ static bool is_softmax_table(const struct hb_engine *engine, const struct hb_ima
            is_constant_row(&table, HB_DTYPE_INT16, SOFTMAX_TABLE_ENTRIES);
 }
 
-static bool check_softmax_s16(const struct hb_engine *engine, const struct hb_image_op *op,
+HB_PART static bool check_softmax_s16(const struct hb_engine *engine, const struct hb_image_op *op,
                               const struct hb_image_tensor *in,
                               const struct hb_image_softmax *p) {
     return in->dims[3] <= MAX_SOFTMAX_DEPTH_S16 && is_softmax_table(engine, op, 1) &&
@@ -184,7 +184,7 @@ static bool check_softmax_s16(const struct hb_engine *engine, const struct hb_im
            hb_is_multiplier(p->input_multiplier, p->input_left_shift);
 }
 
-static bool check_softmax(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_softmax(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in;
     if (op->params_bytes != HB_IMAGE_SOFTMAX_BYTES || !hb_get_input(engine, op, 0, &in)) {
         return false;
@@ -204,7 +204,7 @@ static bool check_softmax(const struct hb_engine *engine, const struct hb_image_
     return largest << p.input_left_shift <= INT32_MAX;
 }
 
-static bool check_reshape(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_reshape(const struct hb_engine *engine, const struct hb_image_op *op) {
     struct hb_image_tensor in;
     if (op->params_bytes != 0u || !hb_get_input(engine, op, 0, &in) || !hb_slots_absent(op, 1)) {
         return false;
@@ -242,8 +242,22 @@ static bool is_weighted(const struct hb_image_op *op) {
            op->opcode == HB_OPCODE_FULLY_CONNECTED;
 }
 
+/* Checks of kernels that a build lacks are left out of it. */
+#define HAS_CONV                                                                                  \
+    (HB_HAS(conv_2d_s8xs8_ref) || HB_HAS(conv_2d_f32xf32_ref) ||                                  \
+     HB_HAS(depthwise_conv_2d_s8xs8_ref) || HB_HAS(depthwise_conv_2d_f32xf32_ref))
+#define HAS_FULLY_CONNECTED                                                                       \
+    (HB_HAS(fully_connected_s8xs8_ref) || HB_HAS(fully_connected_f32xf32_ref))
+#define HAS_POOL                                                                                  \
+    (HB_HAS(average_pool_2d_s8_ref) || HB_HAS(average_pool_2d_s16_ref) ||                         \
+     HB_HAS(average_pool_2d_f32_ref) || HB_HAS(max_pool_2d_s8_ref) ||                             \
+     HB_HAS(max_pool_2d_s16_ref) || HB_HAS(max_pool_2d_f32_ref))
+#define HAS_SUM (HB_HAS(add_s8_ref) || HB_HAS(add_f32_ref) || HB_HAS(elementwise))
+
 bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op) {
-    if (is_weighted(op) && hb_is_by_rows(engine, op)) return hb_validate_by_rows(engine, op);
+    if (is_weighted(op) && hb_is_by_rows(engine, op)) {
+        return HB_HAS(rows) && hb_validate_by_rows(engine, op);
+    }
     if ((op->flags & (HB_OP_FLAG_DYNAMIC_SYMMETRIC | HB_OP_FLAG_DYNAMIC_ASYMMETRIC)) != 0u) {
         return false;
     }
@@ -253,13 +267,19 @@ bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op
     if (op->variant > HB_KERNEL_REFERENCE) return false;
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:
-    case HB_OPCODE_DEPTHWISE_CONV_2D: return check_conv(engine, op);
-    case HB_OPCODE_FULLY_CONNECTED: return check_fully_connected(engine, op);
+    case HB_OPCODE_DEPTHWISE_CONV_2D: return HAS_CONV && check_conv(engine, op);
+    case HB_OPCODE_FULLY_CONNECTED:
+        return HAS_FULLY_CONNECTED && check_fully_connected(engine, op);
     case HB_OPCODE_AVERAGE_POOL_2D:
-    case HB_OPCODE_MAX_POOL_2D: return hb_check_pool(engine, op);
+    case HB_OPCODE_MAX_POOL_2D: return HAS_POOL && hb_check_pool(engine, op);
     case HB_OPCODE_SOFTMAX: return check_softmax(engine, op);
     case HB_OPCODE_RESHAPE: return check_reshape(engine, op);
-    case HB_OPCODE_ADD: return hb_check_sum(engine, op);
-    default: return hb_validate_elementwise(engine, op) || hb_validate_movement(engine, op);
+    case HB_OPCODE_ADD: return HAS_SUM && hb_check_sum(engine, op);
+    case HB_OPCODE_TRANSPOSE_CONV:
+        return HB_HAS(transpose_conv) && hb_validate_transpose_conv(engine, op);
+    default:
+        return (HB_HAS(elementwise) && hb_validate_elementwise(engine, op)) ||
+               (HB_HAS(movement) && hb_validate_movement(engine, op)) ||
+               (HB_HAS(recurrent) && hb_validate_recurrent(engine, op));
     }
 }

@@ -63,6 +63,9 @@ REGISTRY: dict[str, MetricSpec] = {
     "vector_buffer_bytes": MetricSpec("bytes", ("static",), "Vector buffer", "none"),
     "image_bytes": MetricSpec("bytes", ("static",), "Image (flash)", "lower"),
     "engine_flash_bytes": MetricSpec("bytes", ("static",), "Engine (flash)", "lower"),
+    "engine_min_flash_bytes": MetricSpec(
+        "bytes", ("static",), "Engine of this model's kernels (flash)", "lower"
+    ),
     "stack_bytes": MetricSpec("bytes", EXECUTED, "Stack high-water mark", "lower"),
     "link_goodput_Bps": MetricSpec("B/s", ("host",), "Link goodput", "none"),
     "link_retransmissions": MetricSpec("1", ("host",), "Link retransmissions", "lower"),

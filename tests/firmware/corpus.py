@@ -36,6 +36,9 @@ PARAMS = {
     m.Opcode.SOFTMAX: "softmax",
     m.Opcode.ADD: "add",
     m.Opcode.SUB: "add",
+    m.Opcode.TRANSPOSE_CONV: "conv",
+    m.Opcode.SVDF: "svdf",
+    m.Opcode.LSTM: "lstm",
     m.Opcode.MUL: "mul",
     m.Opcode.MEAN: "mean",
     m.Opcode.MOVE: "move",
@@ -180,6 +183,14 @@ def packed() -> dict[str, bytes]:
         "mve pool": mve_graphs.pool_sweep(0, operators=2),
         "mve add": mve_graphs.add_sweep(0, operators=1),
         "mve chain": chain_sweep(1),
+        "dsp conv int4": mve_graphs.conv_sweep(3, 2, mve_graphs.Int4Sweep),
+        "dsp flat int4": mve_graphs.flat_sweep(47, 2, mve_graphs.Int4Sweep),
+        "dsp conv int16": mve_graphs.conv_sweep(5, 2, mve_graphs.Int16Sweep),
+        "dsp flat int16": mve_graphs.flat_sweep(26, 2, mve_graphs.Int16Sweep),
+        "mve conv int4": mve_graphs.conv_sweep(0, 2, mve_graphs.Int4Sweep),
+        "mve flat int4": mve_graphs.flat_sweep(0, 2, mve_graphs.Int4Sweep),
+        "mve conv int16": mve_graphs.conv_sweep(0, 2, mve_graphs.Int16Sweep),
+        "mve flat int16": mve_graphs.flat_sweep(0, 2, mve_graphs.Int16Sweep),
     }
     for kind in (mve_graphs.Int4Sweep, mve_graphs.Int16Sweep):
         label = kind.__name__.removesuffix("Sweep").lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,21 @@ from hilbench.models.graph import (
     AddOptions,
     CallOnceOptions,
     ConcatenationOptions,
+    ConvOptions,
     Graph,
     LeakyReluOptions,
+    LstmOptions,
     MeanOptions,
     NoOptions,
     Operator,
     Options,
     PoolOptions,
+    ReshapeOptions,
     ResizeOptions,
     SoftmaxOptions,
     SplitOptions,
     StridedSliceOptions,
+    SvdfOptions,
     Tensor,
     VariableOptions,
 )
@@ -47,13 +51,20 @@ class Chain:
         kind = dtype or self.dtype
         quantized = kind in ("int8", "uint8", "int16")
         more = {"scales": (0.05,), "zero_points": (0 if kind == "int16" else 3,), **more}
-        more = more if quantized else {k: v for k, v in more.items() if k == "data"}
+        plain = {k: v for k, v in more.items() if k not in ("scales", "zero_points")}
+        more = more if quantized else plain
         self.tensors.append(Tensor(f"t{len(self.tensors)}", shape, kind, **more))
         return len(self.tensors) - 1
 
     def constant(self, values: Any, dtype: str = "int32") -> int:
         data = np.array(values, dtype)
         return self.tensor(data.shape, dtype, data=data)
+
+    def filled(self, shape: tuple[int, ...], dtype: str) -> int:
+        """Constant weights without a zero point."""
+        count = int(np.prod(shape))
+        data = (np.arange(count) * 7 % 23 - 11).reshape(shape).astype(dtype)
+        return self.tensor(shape, dtype, data=data, zero_points=(0,), scales=(0.01,))
 
     def add(
         self,
@@ -161,7 +172,53 @@ def streaming(dtype: str) -> Graph:
     return c.graph()
 
 
+def transposed(dtype: str) -> Graph:
+    """Transposed convolutions, with padding and without."""
+    c = Chain(dtype)
+    kind = dtype if dtype == "float32" else "int8"
+    bias_kind = {"int8": "int32", "int16": "int64", "float32": "float32"}[dtype]
+    for shape, filters, same in (((1, 8, 6, 3), (3, 2), True), ((1, 17, 13, 2), (3, 3), False)):
+        depth = c.tensors[c.current].shape[3]
+        values = np.arange(shape[3] * filters[0] * filters[1] * depth) % 17 - 8
+        weights = c.tensor((shape[3], *filters, depth), kind, data=None, zero_points=(0,))
+        filled = values.reshape(c.tensors[weights].shape).astype(kind)
+        c.tensors[weights] = replace(c.tensors[weights], data=filled)
+        bias = c.constant(np.arange(shape[3]), bias_kind)
+        before = (c.constant(shape), weights)
+        c.add("TRANSPOSE_CONV", shape, ConvOptions(same, 2, 2), before, (bias,))
+    return c.graph()
+
+
+def recurrent(dtype: str) -> Graph:
+    """A filter with a memory, then a sequence of two steps in time."""
+    c = Chain(dtype)
+    is_float = dtype == "float32"
+    plain = "float32" if is_float else "int8"
+    symmetric = {"zero_points": (0,)}
+    shape: tuple[int, ...] = (2, 2, 6)
+    if dtype != "int16":
+        c.add("RESHAPE", (4, 6), ReshapeOptions((4, 6)))
+        held = "float32" if is_float else "int16"
+        features = c.filled((6, 6), plain)
+        time = c.filled((6, 3), held)
+        state = c.tensor((4, 18), held, is_variable=True, **symmetric)
+        bias = c.constant(np.arange(3), "float32" if is_float else "int32")
+        c.add("SVDF", (4, 3), SvdfOptions(2), after=(features, time, bias, state))
+        shape = (2, 2, 3)
+    c.add("RESHAPE", shape, ReshapeOptions(shape))
+    units, wide = 2, {"int8": "int32", "int16": "int64", "float32": "float32"}[dtype]
+    weights = [c.filled((units, shape[2]), plain) for _ in range(4)]
+    weights += [c.filled((units, units), plain) for _ in range(4)]
+    biases = [c.constant(np.arange(units), wide) for _ in range(4)]
+    hidden = c.tensor((2, units), is_variable=True)
+    kind = plain if is_float else "int16"
+    cell = c.tensor((2, units), kind, is_variable=True, scales=(2.0**-11,), **symmetric)
+    after = (*weights, -1, -1, -1, *biases, -1, -1, hidden, cell, -1, -1, -1, -1)
+    c.add("UNIDIRECTIONAL_SEQUENCE_LSTM", (2, 2, units), LstmOptions(1.0), after=after)
+    return c.graph()
+
+
 def graphs() -> dict[str, Graph]:
     """Every network, by name."""
-    makers = (arithmetic, types, movement, streaming)
+    makers = (arithmetic, types, movement, streaming, transposed, recurrent)
     return {f"{make.__name__} {d}": make(d) for make in makers for d in DTYPES}

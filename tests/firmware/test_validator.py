@@ -122,6 +122,22 @@ OP_CASES = {
     "a table of a wide type": with_input(
         "types int8", m.Opcode.LOOKUP, 1, dims3=64, dtype=m.Dtype.INT32
     ),
+    "a transposed stride of 0": changed("transposed int8", m.Opcode.TRANSPOSE_CONV, "stride_h", 0),
+    "a transposed padding that does not belong": changed(
+        "transposed float32", m.Opcode.TRANSPOSE_CONV, "pad_left", 1
+    ),
+    "transposed weights of another type": with_input(
+        "transposed int16", m.Opcode.TRANSPOSE_CONV, 1, dtype=m.Dtype.UINT8
+    ),
+    "another rank": changed("recurrent int8", m.Opcode.SVDF, "rank", 3),
+    "a batch of another size": changed("recurrent int8", m.Opcode.LSTM, "batch", 4),
+    "a cell clip beyond int16": changed("recurrent int16", m.Opcode.LSTM, "cell_clip", 32768),
+    "a gate shifted too far": changed("recurrent int16", m.Opcode.LSTM, "input_shift2", 8),
+    "a state that is not kept": (
+        with_input("recurrent float32", m.Opcode.LSTM, 2, storage=m.Storage.ARENA)[0],
+        e.OP,
+        None,
+    ),
     "too few rows": with_input("movement int8", m.Opcode.RESIZE_NEAREST, 1, dims3=2, bytes=4),
 }
 
@@ -373,6 +389,7 @@ def test_branches_of_the_validator_are_covered(tmp_path: Path) -> None:
     shares = {"hb_validate.c": 0.95, "hb_validate_op.c": 0.95, "hb_rows.c": 0.95}
     names = ("packed", "dsp", "mve", "thumb1", "elementwise", "movement")
     shares |= {f"hb_validate_{name}.c": 0.9 for name in names}
+    shares |= {"hb_transpose_conv.c": 0.9, "hb_recurrent.c": 0.9}
     for source, share in shares.items():
         taken, total = branch_coverage(program.parent, source)
         assert total > 20

@@ -190,6 +190,7 @@ class Plan:
                 "output_elements": int(self.expected.shape[1]),
             },
             "engine_flash_bytes": self.firmware.engine_flash_bytes,
+            "engine_min_flash_bytes": self.firmware.min_flash(self.image.kernels),
             "output_check": output_check(self.graph.scheme),
         }
 

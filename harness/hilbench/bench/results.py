@@ -226,6 +226,8 @@ class ResultsBuilder:
         self._add("vector_buffer_bytes", hello["vector_buffer_bytes"], "static", 1)
         if self._plan["engine_flash_bytes"] is not None:
             self._add("engine_flash_bytes", self._plan["engine_flash_bytes"], "static", 1)
+        if self._plan.get("engine_min_flash_bytes") is not None:
+            self._add("engine_min_flash_bytes", self._plan["engine_min_flash_bytes"], "static", 1)
         counters = self._recorded.events["counters"]
         if counters["stack_capacity"]:  # a port without a stack of its own cannot tell
             self._add("stack_bytes", counters["stack_bytes"], self._facts.origin, 1)

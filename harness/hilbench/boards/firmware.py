@@ -6,11 +6,13 @@ import bisect
 import hashlib
 import json
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hilbench.boards.min_flash import engine_min_flash
 from hilbench.errors import ConfigError, FlashError, TargetIdentityError
 from hilbench.schema import image, protocol
 
@@ -52,6 +54,13 @@ class Firmware:
         """Code and constants of engine and kernels in the ELF; None when not recorded."""
         value = self.manifest.get("engine_flash_bytes")
         return int(value) if value is not None else None
+
+    def min_flash(self, kernels: Collection[str]) -> int | None:
+        """Flash of an engine with these kernels alone; None for an ELF without relocations."""
+        try:
+            return engine_min_flash(self.elf, kernels)
+        except ConfigError:
+            return None
 
     def limit(self, name: str) -> int:
         """A capacity that the manifest states, bytes; raises ConfigError when it does not."""

@@ -23,15 +23,18 @@ def execute(options: argparse.Namespace) -> int:
     from hilbench import models
     from hilbench.boards import load_catalogue
     from hilbench.boards.catalogue import find_board
+    from hilbench.boards.firmware import load_firmware
     from hilbench.reports.memory import memory_picture
     from hilbench.reports.terminal import pack_table
     from hilbench.store.files import write_atomically
 
-    isa = find_board(load_catalogue(), options.board).isa if options.board else ()
+    board = find_board(load_catalogue(), options.board) if options.board else None
+    isa = board.isa if board is not None else ()
     graph = models.in_form(models.load(options.model), options.weights)
     coding = models.coding(options.weights, options.decode)
     image = models.pack(graph, isa=isa, coding=coding)
     scheme = models.scheme_name(graph, options.weights)
+    min_flash = load_firmware(board.firmware).min_flash(image.kernels) if board else None
     if options.image is not None:
         write_atomically(options.image, image.data)
         console.note(f"image: {options.image}")
@@ -47,9 +50,15 @@ def execute(options: argparse.Namespace) -> int:
                 "arena": [asdict(place) for place in image.places],
                 "macs": image.macs,
                 "ops": [asdict(op) for op in image.ops],
+                "kernels": list(image.kernels),
+                "engine_min_flash_bytes": min_flash,
             }
         )
     else:
         console.show(pack_table(graph.name, scheme, image))
         console.show(memory_picture(image))
+        if board is not None and min_flash is not None:
+            console.show(f"engine of these kernels: {min_flash:,} bytes of flash")
+            ops = " ".join(image.kernels)
+            console.note(f'built by: make -C firmware {board.id} OPS="{ops}"')
     return 0

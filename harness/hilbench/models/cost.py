@@ -15,6 +15,15 @@ def macs(graph: Graph, step: Step) -> int:
 
     Convolutions and fully connected layers only; pools, sums and softmax count 0.
     """
+    if isinstance(step.params, image.Lstm):
+        positions = graph.tensors[step.output].elements // step.tables[1].shape[1]
+        return int(positions * step.tables[0].size)
+    if isinstance(step.params, image.Svdf):
+        batch = graph.tensors[step.inputs[0]].shape[0]
+        return batch * sum(graph.tensors[i].elements for i in step.inputs[2:4])
+    if step.opcode == Opcode.TRANSPOSE_CONV:
+        shape = graph.tensors[step.inputs[1]].shape
+        return graph.tensors[step.inputs[0]].elements * math.prod(shape[:3])
     if step.opcode not in (Opcode.CONV_2D, Opcode.DEPTHWISE_CONV_2D, Opcode.FULLY_CONNECTED):
         return 0
     assert isinstance(step.params, image.Conv)

@@ -129,18 +129,14 @@ def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
     along_height = out_h > out_w
     stride, outputs = (p.stride_h, out_h) if along_height else (p.stride_w, out_w)
     scales = _scales(step)
-    if (
-        scales is None
-        or (height, width) != (3, 3)
-        or (p.dilation_h, p.dilation_w, p.depth_multiplier) != (1, 1, 1)
-        or channels % 4
-        or stride > 2
-        or outputs < 2
-    ):
+    plain = (p.dilation_h, p.dilation_w, p.depth_multiplier) == (1, 1, 1)
+    if scales is None or not plain or channels % 4 or max(height, width) > MAX_FILTER:
         return None
     folded = _bias(graph, step, channels) + p.input_offset * weights.sum(axis=(0, 1, 2))
-    if np.abs(folded).max() + 9 * 128 * 128 >= MAX_SUM:
+    if np.abs(folded).max() + height * width * 128 * 128 >= MAX_SUM:
         return None
+    if (height, width) != (3, 3) or stride > 2 or outputs < 2:
+        return _pack_taps(p, weights[0], folded, scales)
     rows = weights[0].transpose(2, 1, 0) if along_height else weights[0].transpose(2, 0, 1)
     pairs = (rows[:, :, :2] & 0xFFFF) | (rows[:, :, 1:] << 16)
     rotated = pairs[:, [0, 1, 2, 0, 1]].reshape(channels, -1)
@@ -151,6 +147,18 @@ def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
         scratch_bytes=4 * 3 * 4 * lines,
         in_place=(p.stride_h, p.stride_w) == (1, 1) and data.shape[1:3] == (out_h, out_w),
     )
+
+
+def _pack_taps(p: image.Conv, weights: Int64, folded: Int64, scales: Int64) -> Packed:
+    """A depthwise convolution tap by tap, four channels to a word."""
+    height, width, channels = weights.shape
+    if height > width:
+        weights = weights.transpose(1, 0, 2)
+    groups = weights.reshape(height * width, channels // 4, 4).transpose(1, 0, 2)
+    words = np.ascontiguousarray(groups.astype(np.int8)).view(np.int32)[:, :, 0]
+    blocks = [folded.reshape(-1, 4), scales.reshape(channels // 4, 8), words.astype(np.int64)]
+    params = image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width})
+    return Packed(_int32(np.hstack(blocks)), params)
 
 
 def _pack_fully_connected(graph: Graph, step: Step) -> Packed | None:
@@ -266,7 +274,9 @@ def _tap_order(weights: Int64) -> Int64:
 def _weights(graph: Graph, step: Step) -> Int64:
     data = graph.tensors[step.inputs[1]].data
     assert data is not None
-    return data.astype(np.int64)
+    whole = data.astype(np.int64)
+    connected = step.opcode == image.Opcode.FULLY_CONNECTED
+    return whole.reshape(len(whole), -1) if connected else whole
 
 
 def _bias(graph: Graph, step: Step, channels: int) -> Int64:

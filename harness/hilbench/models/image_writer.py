@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,6 +198,12 @@ def weights_tensor(graph: Graph, step: Step, packed: Packed | None) -> Tensor | 
     if step.is_init or not is_weighted(graph.operators[step.index]):
         return None
     weights = graph.tensors[step.inputs[1]]
+    if step.opcode == image.Opcode.FULLY_CONNECTED and weights.data is not None:
+        weights = replace(
+            weights,
+            shape=(weights.shape[0], weights.elements // weights.shape[0]),
+            data=weights.data.reshape(weights.shape[0], -1),
+        )
     return rows.rows_tensor(step, weights) if rows.is_by_rows(graph, step) else weights
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hilbench.errors import UnsupportedOp
 from hilbench.models.graph import ConvOptions, FullyConnectedOptions, PoolOptions, Tensor
 from hilbench.models.operator_view import OperatorView, Step
 from hilbench.models.weights import Weights, weighted, weights_tensor
+from hilbench.quantization import Activation
 from hilbench.schema import image
 
 #: Largest value of the records' 16-bit fields.
@@ -144,3 +147,35 @@ def lower_fully_connected(view: OperatorView) -> Step:
     params = _conv_params(view, data, plain, 0, 0)
     described = weighted(view, weights, channels, options.asymmetric_quantize_inputs)
     return _step(view, image.Opcode.FULLY_CONNECTED, params, described)
+
+
+def lower_transpose_conv(view: OperatorView) -> Step:
+    """TRANSPOSE_CONV (output shape, weights, data, bias)."""
+    options = view.operator.options
+    assert isinstance(options, ConvOptions)
+    view.arity(3, 4)
+    if options.activation is not Activation.NONE:
+        raise UnsupportedOp(f"{view.label}: a fused activation")
+    shape = view.integers(0)
+    _, weights_index, data_index, *bias_index = view.operator.inputs
+    usual = replace(view.operator, inputs=(data_index, weights_index, *bias_index))
+    view = OperatorView(view.graph, view.index, usual)
+    view.check_output(shape)
+    data, weights = view.data(), weights_tensor(view, 4, channel_dimension=0)
+    if weights.dtype not in ("float32", "int8") or (
+        (weights.dtype == "float32") != (data.dtype == "float32")
+    ):
+        raise UnsupportedOp(
+            f"{view.label}: weights '{weights.name}' are {weights.dtype} beside {data.dtype} data"
+        )
+    channels, height, width, depth = weights.shape
+    given = view.image_shape(data)
+    rows, columns, top, left = spatial(view, options, view.output, (height, width))
+    if given != (rows, columns, depth) or view.output.shape[-1] != channels:
+        raise view.fail(
+            f"input '{data.name}' has shape {list(data.shape)}, expected "
+            f"{[1, rows, columns, depth]}"
+        )
+    params = _conv_params(view, data, options, top, left)
+    described = weighted(view, weights, channels, asymmetric=False)
+    return _step(view, image.Opcode.TRANSPOSE_CONV, params, described)

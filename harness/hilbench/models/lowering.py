@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from hilbench.errors import ModelError, UnsupportedOp
 from hilbench.models import lower_elementwise as elementwise
 from hilbench.models import lower_movement as movement
@@ -17,9 +19,15 @@ from hilbench.models import lower_state as state
 from hilbench.models.checks import check_constants, check_data_type, check_order
 from hilbench.models.graph import Graph
 from hilbench.models.lower_mean import lower_mean
+from hilbench.models.lower_recurrent import lower_lstm, lower_svdf
 from hilbench.models.lower_state import initial_steps
 from hilbench.models.lower_unweighted import lower_pool, lower_softmax
-from hilbench.models.lower_weighted import lower_conv, lower_depthwise, lower_fully_connected
+from hilbench.models.lower_weighted import (
+    lower_conv,
+    lower_depthwise,
+    lower_fully_connected,
+    lower_transpose_conv,
+)
 from hilbench.models.operator_view import OperatorView, Step
 
 __all__ = ["OPERATORS", "Lowering", "Step", "layers", "lower"]
@@ -51,7 +59,9 @@ def lower(graph: Graph) -> tuple[Step, ...]:
     for index, operator in enumerate(graph.operators):
         view = OperatorView(graph, index, operator)
         try:
-            lowered = _lower(view)
+            # A quotient that overflows becomes a multiplier that is refused.
+            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+                lowered = _lower(view)
         except ValueError as error:
             raise ModelError(f"{view.label}: {error}") from error
         steps += (lowered,) if isinstance(lowered, Step) else lowered
@@ -123,7 +133,10 @@ OPERATORS = {
     "SQUEEZE": Lowering(movement.lower_squeeze, _ALL),
     "STRIDED_SLICE": Lowering(movement.lower_strided_slice, _ALL),
     "SUB": _sum,
+    "SVDF": Lowering(lower_svdf, _NOT_INT16),
     "TANH": _function,
     "TRANSPOSE": Lowering(movement.lower_transpose, _ALL),
+    "TRANSPOSE_CONV": Lowering(lower_transpose_conv, _ALL),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": Lowering(lower_lstm, _ALL),
     "VAR_HANDLE": Lowering(state.lower_nothing, ()),
 }

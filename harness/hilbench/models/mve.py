@@ -243,4 +243,6 @@ def _strip_elements(columns: int, filter_v: int, out_v: int, stride_v: int) -> i
 def _weights(graph: Graph, step: Step) -> Int64:
     data = graph.tensors[step.inputs[1]].data
     assert data is not None
-    return data.astype(np.int64)
+    whole = data.astype(np.int64)
+    connected = step.opcode == image.Opcode.FULLY_CONNECTED
+    return whole.reshape(len(whole), -1) if connected else whole

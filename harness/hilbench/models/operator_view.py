@@ -30,6 +30,8 @@ Params = (
     | image.Fill
     | image.Unary
     | image.Quantize
+    | image.Svdf
+    | image.Lstm
 )
 
 #: Values that say a shape, axes or sizes.
@@ -79,6 +81,7 @@ class OperatorView:
     """An operator with its tensors, and the checks that several operators share."""
 
     def __init__(self, graph: Graph, index: int, operator: Operator) -> None:
+        self.graph = graph
         self.index = index
         self.operator = operator
         self.label = f"operator {index} ({operator.opcode})"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hilbench.errors import ImageTooLarge
 from hilbench.models import cost, dsp, mve, rows, thumb1
 from hilbench.models.coding import Coded, code_tensors
 from hilbench.models.dsp import Packed
 from hilbench.models.graph import Graph, is_weighted
+from hilbench.models.image_reader import read_image
 from hilbench.models.image_writer import ImageWriter, weights_tensor
+from hilbench.models.kernel_names import kernel_names
 from hilbench.models.lowering import Step, layers, lower
 from hilbench.models.plan import Buffer, Place, align, plan
 from hilbench.schema import image
@@ -62,6 +64,8 @@ class Image:
         For each step the operator in ``ops`` that it belongs to.
     arena_lower_bound_bytes : int
         What lives at one time at most: no plan of these buffers can be smaller.
+    kernels : tuple of str
+        Names of the engine's kernels that it runs (``firmware/engine/hb_ops.h``).
     """
 
     data: bytes
@@ -74,6 +78,7 @@ class Image:
     places: tuple[Place, ...] = ()
     layer_of_step: tuple[int, ...] = ()
     arena_lower_bound_bytes: int = 0
+    kernels: tuple[str, ...] = ()
 
     @property
     def macs(self) -> int:
@@ -107,7 +112,7 @@ def pack(
     ModelError
         See :func:`hilbench.models.load`.
     """
-    steps = lower(graph)
+    steps = tuple(_simplest(graph, step) for step in lower(graph))
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
     packers = [] if reference_kernels else [PACKERS[name] for name in PACKERS if name in isa]
     choices = [_choose(graph, step, packers) for step in steps]
@@ -153,7 +158,22 @@ def pack(
         places=layout.places,
         layer_of_step=_layers_of(steps),
         arena_lower_bound_bytes=layout.lower_bound_bytes,
+        kernels=kernel_names(read_image(content)),
     )
+
+
+def _simplest(graph: Graph, step: Step) -> Step:
+    """A convolution with one output position, all of its input under the filter, is a dot product.
+
+    Integer sums are the same ones; dynamic ranges quantize the two differently.
+    """
+    if step.opcode != image.Opcode.CONV_2D or step.flags:
+        return step
+    data, weights = (graph.tensors[i] for i in step.inputs[:2])
+    one = graph.tensors[step.output].shape[1:3] == (1, 1)
+    if data.dtype not in ("int8", "int16") or not one or data.shape[1:] != weights.shape[1:]:
+        return step
+    return replace(step, opcode=image.Opcode.FULLY_CONNECTED)
 
 
 def _choose(
@@ -260,4 +280,7 @@ def _layers_of(steps: tuple[Step, ...]) -> tuple[int, ...]:
 
 
 def _scratch_bytes(graph: Graph, step: Step) -> int:
+    if isinstance(step.params, image.Lstm):
+        is_float = graph.tensors[step.output].dtype == "float32"
+        return step.tables[1].size * (4 if is_float else 2)
     return rows.scratch_bytes(graph, step) if rows.is_by_rows(graph, step) else 0

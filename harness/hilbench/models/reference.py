@@ -17,6 +17,7 @@ from hilbench.models import (
     reference_elementwise,
     reference_float,
     reference_integer,
+    reference_recurrent,
 )
 from hilbench.models import reference_movement as movement
 from hilbench.models.fold import dequantized
@@ -143,14 +144,35 @@ def _run(
             if step.is_init and state:
                 continue
             shape = graph.tensors[step.output].shape
-            result = execute(graph, step, values, n)
+            if step.opcode in (Opcode.SVDF, Opcode.LSTM):
+                result, states = _recurrent(graph, step, values)
+                values |= states
+            else:
+                result = execute(graph, step, values, n)
             values[step.output] = np.ascontiguousarray(result).reshape(n, *shape)
     return values
 
 
+def _recurrent(
+    graph: Graph, step: Step, values: dict[int, Array]
+) -> tuple[Array, dict[int, Array]]:
+    """Output of an operator that changes its state, and that state."""
+    x, *states = (values[i] for i in step.inputs if i in values)
+    if step.opcode == Opcode.LSTM:
+        output, hidden, cell = reference_recurrent.lstm(step, x, states[0], states[1])
+        return output, {step.inputs[1]: hidden, step.inputs[2]: cell}
+    constants = [None if i == -1 else graph.tensors[i].data for i in step.inputs[2:]]
+    assert constants[0] is not None
+    assert constants[1] is not None
+    output, state = reference_recurrent.svdf(
+        step, x, states[0], constants[0], constants[1], constants[2]
+    )
+    return output, {step.inputs[1]: state}
+
+
 def execute(graph: Graph, step: Step, values: dict[int, Array], n: int) -> Array:
-    """Output of one step: ``values`` holds (n, *shape) of what its inputs computed; a MOVE adds to
-    the output's value."""
+    """Output of one step without a state: ``values`` holds (n, *shape) of what its inputs computed;
+    a MOVE adds to the output's value."""
 
     def fed(slot: int) -> Array:
         index = step.inputs[slot]
@@ -205,6 +227,8 @@ def _windows_and_weights(graph: Graph, step: Step, x: Array, values: dict[int, A
             result = kernels.average_pool_2d(step, spatial, out_hw)
         elif opcode == Opcode.MAX_POOL_2D:
             result = kernels.max_pool_2d(step, spatial, out_hw)
+        elif opcode == Opcode.TRANSPOSE_CONV:
+            result = kernels.transpose_conv(step, spatial, value(1), value(2), out_hw)
         elif opcode == Opcode.CONV_2D:
             result = kernels.conv_2d(step, spatial, value(1), value(2), out_hw)
         else:

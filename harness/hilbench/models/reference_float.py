@@ -47,6 +47,22 @@ def depthwise_conv_2d(
     return _finish(step.params, total, bias)
 
 
+def transpose_conv(
+    step: Step, x: Float, weights: Float, bias: Float | None, out_hw: tuple[int, int]
+) -> Float:
+    """Transposed convolution with OHWI weights; an output's inputs by row, column, channel."""
+    assert isinstance(step.params, image.Conv)
+    window = Window.of_conv(step.params, weights.shape[1:3], (x.shape[1], x.shape[2]))
+    total = np.zeros((x.shape[0], *out_hw, weights.shape[0]), f32)
+    # A later tap belongs to an earlier input.
+    for ky, from_y, to_y in reversed(window.touching(0, out_hw[0])):
+        for kx, from_x, to_x in reversed(window.touching(1, out_hw[1])):
+            for i in range(x.shape[3]):
+                part = x[:, from_y, from_x, i, None] * weights[:, ky, kx, i]
+                total[:, to_y, to_x] += part
+    return _finish(step.params, total, bias)
+
+
 def fully_connected(step: Step, x: Float, weights: Float, bias: Float | None) -> Float:
     """Rows of x, (rows, I), times weights (O, I); summed by input."""
     assert isinstance(step.params, image.Conv)

@@ -59,6 +59,20 @@ def depthwise_conv_2d(
     return _requantize(step, accumulator, bias, x)
 
 
+def transpose_conv(
+    step: Step, x: Integers, weights: Integers, bias: Bias, out_hw: tuple[int, int]
+) -> Integers:
+    """Transposed convolution of (n, H, W, C) with OHWI weights."""
+    assert isinstance(step.params, image.Conv)
+    window = Window.of_conv(step.params, weights.shape[1:3], x.shape[1:3])
+    shifted = x.astype(np.float64) + step.params.input_offset
+    total = np.zeros((x.shape[0], *out_hw, weights.shape[0]), np.float64)
+    for ky, from_y, to_y in window.touching(0, out_hw[0]):
+        for kx, from_x, to_x in window.touching(1, out_hw[1]):
+            total[:, to_y, to_x] += shifted[:, from_y, from_x] @ weights[:, ky, kx].T
+    return _requantize(step, total, bias, x)
+
+
 def fully_connected(step: Step, x: Integers, weights: Integers, bias: Bias) -> Integers:
     """Rows of x, (rows, I), times weights (O, I)."""
     assert isinstance(step.params, image.Conv)

@@ -290,7 +290,9 @@ def _weights(graph: Graph, step: Step) -> Int64 | None:
     tensor = graph.tensors[step.inputs[1]]
     if tensor.dtype != "int8" or tensor.data is None:
         return None
-    return tensor.data.astype(np.int64)
+    whole = tensor.data.astype(np.int64)
+    connected = step.opcode == image.Opcode.FULLY_CONNECTED
+    return whole.reshape(len(whole), -1) if connected else whole
 
 
 def _words(size: int) -> int:

@@ -31,6 +31,8 @@ MAX_SUM_64 = 1 << 47
 #: Multiply-accumulates of one operator: far beyond what a microcontroller does.
 MAX_MACS = 1 << 32
 
+#: TensorFlow Lite knows no other bias than int64 of int16 data here.
+_WIDE_BIAS_ONLY = ("DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 _BESIDE_INTEGERS = ("int8", "int4")
 _BESIDE_FLOATS = ("float32", "float16", "float8", "int8", "int4")
 
@@ -147,8 +149,7 @@ def _bias(view: OperatorView, channels: int, sum_scales: NDArray[np.float64] | N
     if len(view.tensors) < 3 or view.tensors[2] is None:
         return -1
     tensor = view.tensors[2]
-    # TensorFlow Lite's depthwise convolution of int16 data knows no other bias.
-    wide = ("int64",) if view.operator.opcode == "DEPTHWISE_CONV_2D" else ("int32", "int64")
+    wide = ("int64",) if view.operator.opcode in _WIDE_BIAS_ONLY else ("int32", "int64")
     types = {"float32": ("float32",), "int8": ("int32",), "int16": wide}[view.output.dtype]
     if tensor.dtype not in types:
         raise UnsupportedOp(

@@ -24,7 +24,7 @@ def logistic_table() -> Int16:
     """Table of ``unary`` (schema/image.toml): uint16 values in an int16 array.
 
     An entry is the function less half the error that a straight line to the next one has in the
-    middle.
+    middle; the last is the value at which results saturate from there on.
     """
 
     def value(position: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -33,6 +33,7 @@ def logistic_table() -> Int16:
     i = np.arange(LOGISTIC_ENTRIES, dtype=np.float64)
     error = (value(i) + value(i + 1)) / 2.0 - value(i + 0.5)
     entries = np.floor(value(i) - error / 2.0 + 0.5)
+    entries[-1] = 65535.0
     return entries.astype(np.uint16).view(np.int16)
 
 

@@ -32,6 +32,7 @@ Table = NDArray[np.generic]
 
 _INT8 = np.arange(-128, 128, dtype=np.int64)
 _ONE = (1 << 31) - 1
+MAX_LEFT_SHIFT = 30
 #: Integer bits of the argument of the logistic function and of tanh.
 _INPUT_INTEGER_BITS = 4
 
@@ -45,7 +46,7 @@ def clamp(
 ) -> Table:
     """RELU and its kin: rescaled, then clamped."""
     low, high = activation_range_int(activation, out_scale, out_zero_point)
-    multiplier, shift = quantize_multiplier(scale / out_scale)
+    multiplier, shift = signed_multiplier(scale / out_scale)
     scaled = multiply_by_quantized_multiplier(_INT8 - zero_point, multiplier, shift)
     return np.maximum(np.minimum(scaled + out_zero_point, high), low).astype(np.int8)
 
@@ -57,7 +58,7 @@ def leaky_relu(
     slope = np.float32(scale) * np.float32(alpha) / np.float32(out_scale)
     centred = _INT8 - zero_point
     positive = multiply_by_quantized_multiplier(
-        centred, *quantize_multiplier(float(np.float32(scale) / np.float32(out_scale)))
+        centred, *signed_multiplier(float(np.float32(scale) / np.float32(out_scale)))
     )
     multiplier, shift = signed_multiplier(float(slope))
     negative = multiply_by_quantized_multiplier(centred, multiplier, shift)
@@ -65,8 +66,16 @@ def leaky_relu(
 
 
 def signed_multiplier(real: float) -> tuple[int, int]:
-    """:func:`quantize_multiplier` of a number of either sign."""
+    """:func:`quantize_multiplier` of a number of either sign.
+
+    Raises
+    ------
+    ValueError
+        It would shift an input by more than 30 bits to the left.
+    """
     multiplier, shift = quantize_multiplier(abs(real))
+    if shift > MAX_LEFT_SHIFT:
+        raise ValueError(f"a multiplier of {real}")
     return (multiplier if real >= 0 else -multiplier), shift
 
 

@@ -13,7 +13,7 @@ from hilbench.errors import SchemaError
 Bytes = bytes
 
 VERSION = 3
-SCHEMA_HASH = 0xA65A05B1
+SCHEMA_HASH = 0x6DC374D9
 MAGIC = 1296646728
 NO_TENSOR = 65535
 ALIGNMENT = 16
@@ -650,4 +650,112 @@ class Quantize:
             multiplier=values[2],
             shift=values[3],
             scale=values[4],
+        )
+
+
+@dataclass(frozen=True)
+class Svdf:
+    """Parameters of svdf.  Integers: a product of data and feature weights is rescaled to the state, a sum over time and rank to the output."""
+
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<Iiiiiiiiff")
+
+    rank: int
+    input_offset: int
+    state_zero_point: int
+    output_offset: int
+    feature_multiplier: int
+    feature_shift: int
+    output_multiplier: int
+    output_shift: int
+    act_min_f: float
+    act_max_f: float
+
+    def pack(self) -> Bytes:
+        """Bytes on the wire; raises SchemaError when a value does not fit its field."""
+        try:
+            head = self.STRUCT.pack(self.rank, self.input_offset, self.state_zero_point, self.output_offset, self.feature_multiplier, self.feature_shift, self.output_multiplier, self.output_shift, self.act_min_f, self.act_max_f)
+        except (struct.error, UnicodeEncodeError) as error:
+            raise SchemaError(f"svdf: {error}") from error
+        return head
+
+    @classmethod
+    def unpack(cls, payload: Bytes) -> Svdf:
+        """Read the wire; raises SchemaError when the length is wrong."""
+        if len(payload) != cls.STRUCT.size:
+            raise SchemaError(f"svdf: {len(payload)} bytes, expected {cls.STRUCT.size}")
+        values = cls.STRUCT.unpack_from(payload)
+        return cls(
+            rank=values[0],
+            input_offset=values[1],
+            state_zero_point=values[2],
+            output_offset=values[3],
+            feature_multiplier=values[4],
+            feature_shift=values[5],
+            output_multiplier=values[6],
+            output_shift=values[7],
+            act_min_f=values[8],
+            act_max_f=values[9],
+        )
+
+
+@dataclass(frozen=True)
+class Lstm:
+    """Parameters of lstm.  Integers: the inputs of gates have 12 fractional bits, their outputs 15."""
+
+    STRUCT: ClassVar[struct.Struct] = struct.Struct("<II4i4i4i4iiiiiiiiiiiiif")
+
+    batch: int
+    time_major: int
+    input_multiplier: tuple[int, int, int, int]
+    input_shift: tuple[int, int, int, int]
+    hidden_multiplier: tuple[int, int, int, int]
+    hidden_shift: tuple[int, int, int, int]
+    input_offset: int
+    hidden_offset: int
+    output_offset: int
+    forget_multiplier: int
+    forget_shift: int
+    update_multiplier: int
+    update_shift: int
+    output_multiplier: int
+    output_shift: int
+    tanh_multiplier: int
+    tanh_shift: int
+    cell_clip: int
+    cell_clip_f: float
+
+    def pack(self) -> Bytes:
+        """Bytes on the wire; raises SchemaError when a value does not fit its field."""
+        try:
+            head = self.STRUCT.pack(self.batch, self.time_major, *self.input_multiplier, *self.input_shift, *self.hidden_multiplier, *self.hidden_shift, self.input_offset, self.hidden_offset, self.output_offset, self.forget_multiplier, self.forget_shift, self.update_multiplier, self.update_shift, self.output_multiplier, self.output_shift, self.tanh_multiplier, self.tanh_shift, self.cell_clip, self.cell_clip_f)
+        except (struct.error, UnicodeEncodeError) as error:
+            raise SchemaError(f"lstm: {error}") from error
+        return head
+
+    @classmethod
+    def unpack(cls, payload: Bytes) -> Lstm:
+        """Read the wire; raises SchemaError when the length is wrong."""
+        if len(payload) != cls.STRUCT.size:
+            raise SchemaError(f"lstm: {len(payload)} bytes, expected {cls.STRUCT.size}")
+        values = cls.STRUCT.unpack_from(payload)
+        return cls(
+            batch=values[0],
+            time_major=values[1],
+            input_multiplier=tuple(values[2 : 6]),
+            input_shift=tuple(values[6 : 10]),
+            hidden_multiplier=tuple(values[10 : 14]),
+            hidden_shift=tuple(values[14 : 18]),
+            input_offset=values[18],
+            hidden_offset=values[19],
+            output_offset=values[20],
+            forget_multiplier=values[21],
+            forget_shift=values[22],
+            update_multiplier=values[23],
+            update_shift=values[24],
+            output_multiplier=values[25],
+            output_shift=values[26],
+            tanh_multiplier=values[27],
+            tanh_shift=values[28],
+            cell_clip=values[29],
+            cell_clip_f=values[30],
         )

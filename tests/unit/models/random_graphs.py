@@ -23,7 +23,13 @@ from hilbench.models.graph import (
 )
 from hilbench.quantization import Activation
 
-WINDOWS = ("CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D")
+WINDOWS = (
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "TRANSPOSE_CONV",
+    "AVERAGE_POOL_2D",
+    "MAX_POOL_2D",
+)
 FLAT = ("FULLY_CONNECTED", "SOFTMAX")
 ALL_OPERATORS = {*WINDOWS, *FLAT, "RESHAPE", *EVERY_OPERATOR}
 
@@ -104,11 +110,18 @@ class Builder:
         opcode = str(self.rng.choice((*(WINDOWS if is_image else FLAT), "ADD", "RESHAPE")))
         if self.rng.random() < self.variety:
             opcode = str(self.rng.choice([o for o in OPERATORS if o not in LACKING[self.dtype]]))
+        if opcode == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+            self.reshaped(3)
+        if opcode == "SVDF":
+            self.reshaped(2)
+        if opcode == "TRANSPOSE_CONV" and self.tensors[self.current].elements > 500:
+            opcode = "MAX_POOL_2D"
         if opcode == "SOFTMAX" and (shape[-1] > 511 or 0 < self.scale < 1e-5):
             opcode = "RESHAPE"  # too wide for the oracle's shift, or too fine to be rescaled
         {
             "CONV_2D": self.conv,
             "DEPTHWISE_CONV_2D": self.depthwise,
+            "TRANSPOSE_CONV": self.transpose_conv,
             "AVERAGE_POOL_2D": self.pool,
             "MAX_POOL_2D": self.pool,
             "FULLY_CONNECTED": self.dense,
@@ -116,6 +129,17 @@ class Builder:
             "RESHAPE": self.reshape,
             **{name: partial(append, self) for name, append in OPERATORS.items()},
         }[opcode](opcode)
+
+    def reshaped(self, rank: int) -> None:
+        """The current tensor in so many dimensions."""
+        left = self.tensors[self.current].elements
+        shape: list[int] = []
+        for _ in range(rank - 1):
+            shape.append(int(self.rng.choice([d for d in range(1, 9) if left % d == 0])))
+            left //= shape[-1]
+        asked = (*shape, left)
+        output = self.activation(asked, like=self.current)
+        self.emit("RESHAPE", (self.current,), output, ReshapeOptions(asked))
 
     # ------------------------------------------------------------ tensors
 
@@ -240,6 +264,25 @@ class Builder:
         output = self.rescaled((1, rows[3], columns[3], channels), weights)
         options = ConvOptions(same, rows[1], columns[1], rows[2], columns[2], 1, self.fused())
         self.emit(opcode, self.operands(weights, bias), output, options)
+
+    def transpose_conv(self, opcode: str) -> None:
+        """The window is that of a convolution from the output to the input."""
+        _, height, width, depth = self.tensors[self.current].shape
+        channels = int(self.rng.integers(1, 7))
+        same = bool(self.rng.random() < 0.5)
+        sizes, filters, strides = [], [], []
+        for extent in (height, width):
+            size, stride = (int(v) for v in self.rng.integers(1, 5, 2))
+            least = (extent - 1) * stride + (1 if same else size)
+            sizes.append(least + int(self.rng.integers(0, stride)))
+            filters.append(size)
+            strides.append(stride)
+        weights, bias = self.constants((channels, *filters, depth), 0, channels, True)
+        output = self.rescaled((1, *sizes, channels), weights)
+        asked = np.array([1, *sizes, channels], np.int32)
+        shape = self.append(Tensor("shape", (4,), "int32", data=asked))
+        inputs = (shape, weights, self.current, *(() if bias == -1 else (bias,)))
+        self.emit(opcode, inputs, output, ConvOptions(same, *strides))
 
     def depthwise(self, opcode: str) -> None:
         multiplier = int(self.rng.choice([1, 1, 2, 3]))

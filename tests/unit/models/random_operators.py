@@ -17,6 +17,7 @@ from hilbench.models.graph import (
     CallOnceOptions,
     ConcatenationOptions,
     LeakyReluOptions,
+    LstmOptions,
     MeanOptions,
     NoOptions,
     Operator,
@@ -25,9 +26,11 @@ from hilbench.models.graph import (
     SplitOptions,
     SqueezeOptions,
     StridedSliceOptions,
+    SvdfOptions,
     Tensor,
     VariableOptions,
 )
+from hilbench.quantization import Activation
 
 if TYPE_CHECKING:
     from random_graphs import Builder
@@ -103,6 +106,8 @@ def random_data(b: Builder, shape: tuple[int, ...]) -> NDArray[Any]:
 
 def function(b: Builder, opcode: str) -> None:
     tensor = b.tensors[b.current]
+    if b.dtype == "int16" and tensor.scale > 2 and opcode in ("LOGISTIC", "TANH"):
+        opcode = "RELU"  # beyond what the table's argument can hold
     like = b.current if opcode in ("RELU6", "RELU_N1_TO_1") else None
     output = b.activation(tensor.shape, like)
     options: Options = NoOptions()
@@ -336,6 +341,90 @@ def variable(b: Builder, opcode: str) -> None:
         b.operators.append(Operator("ASSIGN_VARIABLE", (handle, held), (), NoOptions()))
 
 
+def state(b: Builder, shape: tuple[int, ...], dtype: str, scale: float, zero_point: int) -> int:
+    """A variable that an operator changes by itself; it begins as zero."""
+    quantization: dict[str, Any] = {}
+    if dtype != "float32":
+        quantization = {"scales": (float(np.float32(scale)),), "zero_points": (zero_point,)}
+    name = f"s{len(b.tensors)}"
+    return b.append(Tensor(name, shape, dtype, **quantization, is_variable=True))
+
+
+def recurrent_weights(b: Builder, shape: tuple[int, ...], dtype: str, scale: float) -> int:
+    if dtype == "float32":
+        data: NDArray[Any] = b.rng.normal(0, 0.5, shape).astype(np.float32)
+        return b.append(Tensor(f"w{len(b.tensors)}", shape, dtype, data=data))
+    limits = np.iinfo(dtype)
+    data = b.rng.integers(limits.min + 1, limits.max + 1, shape).astype(dtype)
+    scales = (float(np.float32(scale)),)
+    return b.append(Tensor(f"w{len(b.tensors)}", shape, dtype, scales, (0,), data=data))
+
+
+def recurrent_bias(b: Builder, units: int, dtype: str, scale: float, reach: float) -> int:
+    """A bias of real values up to ``reach``."""
+    data: NDArray[Any] = b.rng.uniform(-reach, reach, units)
+    if dtype == "float32":
+        return b.append(Tensor(f"b{len(b.tensors)}", (units,), dtype, data=data.astype(dtype)))
+    scales = (float(np.float32(scale)),)
+    values = np.clip(np.rint(data / scale), -(2**30), 2**30).astype(dtype)
+    return b.append(Tensor(f"b{len(b.tensors)}", (units,), dtype, scales, (0,), data=values))
+
+
+def svdf(b: Builder, opcode: str) -> None:
+    if len(shape_of(b)) != 2:
+        return
+    batch, depth = shape_of(b)
+    rank, units, memory = (int(v) for v in b.rng.integers(1, 5, 3))
+    filters = rank * units
+    is_float = b.dtype == "float32"
+    kind = "float32" if is_float else str(b.rng.choice(["int8", "int16"]))
+    features = recurrent_weights(b, (filters, depth), b.dtype, 0.01)
+    step = 0.01 * b.scale * 127 * 127 * np.sqrt(depth) / (127 if kind == "int8" else 32767)
+    # With another zero point the wheel's state wraps where it should saturate: it clamps before it
+    # adds the zero point, which later releases of TensorFlow Lite Micro put right.
+    held = state(b, (batch, memory * filters), kind, float(np.float32(step or 1.0)), 0)
+    time = recurrent_weights(b, (filters, memory), kind, 0.01)
+    unit = b.tensors[held].scale * b.tensors[time].scale
+    unit = float(np.float32(min(unit, 1.0))) or 1.0
+    bias = recurrent_bias(b, units, "float32" if is_float else "int32", unit, 1000 * unit)
+    output = b.activation((batch, units))
+    reach = 127 if kind == "int8" else 32767
+    quantized(b, output, max(unit * reach * reach * 0.02, 1e-6))
+    activation = b.fused() if is_float else Activation.NONE
+    inputs = (b.current, features, time, bias, held)
+    b.emit(opcode, inputs, output, SvdfOptions(rank, activation))
+
+
+def lstm(b: Builder, opcode: str) -> None:
+    if len(shape_of(b)) != 3 or not is_small(b):
+        return
+    shape, time_major = shape_of(b), bool(b.rng.random() < 0.5)
+    units, depth = int(b.rng.integers(1, 6)), shape[2]
+    batch = shape[1] if time_major else shape[0]
+    is_float = b.dtype == "float32"
+    kind = "float32" if is_float else "int8"
+    unit = 1.0 / (200.0 * np.sqrt(depth) * (b.scale or 1.0) * (1 if b.dtype == "int8" else 200))
+    of_input = [recurrent_weights(b, (units, depth), kind, unit / 20) for _ in range(4)]
+    of_hidden = [recurrent_weights(b, (units, units), kind, 0.02) for _ in range(4)]
+    wide = {"int8": "int32", "int16": "int64", "float32": "float32"}[b.dtype]
+    scales = [b.scale * b.tensors[w].scale for w in of_input]
+    biases = [recurrent_bias(b, units, wide, scale, 2.0) for scale in scales]
+    hidden_scale = 1 / 128 if b.dtype == "int8" else 1 / 32768
+    zero = int(b.rng.integers(-20, 20)) if b.dtype == "int8" else 0
+    hidden = state(b, (batch, units), b.dtype, hidden_scale, zero)
+    power = -int(b.rng.integers(9, 14))
+    cell = state(b, (batch, units), "float32" if is_float else "int16", 2.0**power, 0)
+    output = b.activation((*shape[:2], units))
+    quantized(b, output, hidden_scale, zero)
+    none = -1
+    inputs = (
+        *(b.current, *of_input, *of_hidden, none, none, none, *biases, none, none),
+        *(hidden, cell, none, none, none, none),
+    )
+    clip = float(b.rng.choice([0.0, 0.0, 1.0, 3.0]))
+    b.emit(opcode, inputs, output, LstmOptions(clip, 0.0, time_major))
+
+
 OPERATORS: dict[str, Callable[[Builder, str], None]] = {
     **dict.fromkeys(("ADD", "SUB", "MUL"), binary),
     **dict.fromkeys(("LOGISTIC", "TANH", "RELU", "RELU6", "HARD_SWISH", "LEAKY_RELU"), function),
@@ -353,8 +442,10 @@ OPERATORS: dict[str, Callable[[Builder, str], None]] = {
     "EXPAND_DIMS": expand_dims,
     "RESIZE_NEAREST_NEIGHBOR": resize,
     "READ_VARIABLE": variable,
+    "SVDF": svdf,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
 }
 #: What the engine, or the oracle, lacks in a type.
-LACKING: dict[str, set[str]] = {"int8": set(), "float32": set(), "int16": {"HARD_SWISH"}}
+LACKING: dict[str, set[str]] = {"int8": set(), "float32": set(), "int16": {"HARD_SWISH", "SVDF"}}
 #: Whatever random networks of a type contain.
 EVERY_OPERATOR = {*OPERATORS, "DEQUANTIZE", "CALL_ONCE", "VAR_HANDLE", "ASSIGN_VARIABLE"}

@@ -34,6 +34,8 @@
 #define HB_ADD_SCALED_WORDS 514
 /* Of a depthwise channel: hb_depthwise_line_dsp.S. */
 #define HB_DEPTHWISE_RECORD_WORDS 13
+/* Of a block of four depthwise channels (hb_depthwise_conv_2d_taps_s8xs8_dsp.c): biases, scales. */
+#define HB_TAPS_FIXED_WORDS 12
 
 /* Unaligned; the builtin, because a call would cost more than all the rest (-fno-builtin). */
 static inline uint32_t hb_load_word(const int8_t *p) {

@@ -160,9 +160,9 @@ typedef void hb_pool_window_kernel(const struct hb_pool_args *args,
                                    const struct hb_pool_window *window, int8_t *out);
 void hb_pool_windows_mve(const struct hb_pool_args *args, hb_pool_window_kernel *kernel);
 
-/* Right shift by what a stream holds, whatever it is. */
-static inline int32_t hb_right_shift_mve(int32_t negative_shift) {
-    return (int32_t)((0u - (uint32_t)negative_shift) & 31u);
+/* A right shift, 0 to 31, of a stream's negative one, whatever that is. */
+static inline int32_t hb_right_shift_mve(int32_t negative) {
+    return (int32_t)((0u - (uint32_t)negative) & 31u);
 }
 
 #if !HB_MVE_ASM
