@@ -103,6 +103,7 @@ HB_PART static bool run_conv(const struct hb_engine *engine, const struct hb_ima
     const struct hb_conv_args args = hb_conv_args_of(engine, op);
 #ifdef HB_KERNELS_DSP
     if (op->variant == HB_KERNEL_DSP) return conv_dsp(engine, op, in->dtype, &args, dry);
+    if (op->variant == HB_KERNEL_DSP_WINOGRAD) HB_RUN(conv_2d_s8xs8_winograd_dsp, &args);
 #endif
 #ifdef HB_KERNELS_THUMB1
     if (hb_is_thumb1(op)) return conv_thumb1(op, &args, dry);

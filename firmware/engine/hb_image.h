@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define HB_IMAGE_VERSION 3u
-#define HB_IMAGE_SCHEMA_HASH 0x6DC374D9u
+#define HB_IMAGE_SCHEMA_HASH 0x26C9F135u
 #define HB_IMAGE_MAGIC 1296646728u /* "HBIM" in memory. */
 #define HB_IMAGE_NO_TENSOR 65535u /* Tensor index: absent. */
 #define HB_IMAGE_ALIGNMENT 16u /* Of the image, of constant data, of arena tensors; bytes. */
@@ -51,6 +51,7 @@ enum hb_kernel {
     HB_KERNEL_MVE = 3, /* int8 and int16 data, int4 weights too, Armv8.1-M's M-profile vector extension (models/mve.py).  Slots as dsp's. */
     HB_KERNEL_THUMB1 = 4, /* int8, Armv6-M (models/thumb1.py). */
     HB_KERNEL_RV32 = 5, /* int8, RV32IM: the layouts of thumb1. */
+    HB_KERNEL_DSP_WINOGRAD = 6, /* int8 convolutions 3 x 3 of stride 1, for dsp by Winograd's F(2x2, 3x3), exact in integers (models/dsp_winograd.py).  Slots as dsp's. */
 };
 
 /* Operators.  The inputs' slots are given; absent ones hold no_tensor.  One operator of the model may become several: all but its last have the flag continues.  A layer, for profiles and checksums, is an operator of the model, and its output that of the last: a SPLIT's last output, the state that ASSIGN_VARIABLE writes. */

@@ -101,6 +101,7 @@ bool hb_validate_by_rows(const struct hb_engine *engine, const struct hb_image_o
 
 /* An operator for a packed kernel; false where the build has none. */
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op);
+bool hb_validate_winograd_dsp(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_validate_mve(const struct hb_engine *engine, const struct hb_image_op *op);
 bool hb_validate_thumb1(const struct hb_engine *engine, const struct hb_image_op *op);
 

@@ -4,7 +4,7 @@
 
 #ifdef HB_KERNELS_DSP
 
-#include "kernels/dsp/hb_dsp.h"
+#include "kernels/dsp/hb_winograd_dsp.h"
 
 static bool is_stream(const struct hb_engine *engine, const struct hb_image_op *op, uint32_t slot,
                       uint32_t blocks, uint32_t words) {
@@ -131,7 +131,30 @@ bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *o
     }
 }
 
+bool hb_validate_winograd_dsp(const struct hb_engine *engine, const struct hb_image_op *op) {
+    struct hb_image_tensor in, stream, out;
+    struct hb_image_conv p;
+    if (op->opcode != HB_OPCODE_CONV_2D ||
+        !hb_check_packed_conv(engine, op, &in, &stream, &out, &p) ||
+        in.dtype != HB_DTYPE_INT8 || !is_full_range(p.act_min, p.act_max)) {
+        return false;
+    }
+    const struct hb_conv_args args = hb_conv_args_of(engine, op);
+    const bool shared = in.storage == HB_STORAGE_ARENA && in.offset == out.offset;
+    const uint32_t words = HB_WINOGRAD_POSITIONS * in.dims[3] + HB_WINOGRAD_FIXED_WORDS;
+    return hb_conv_2d_s8xs8_winograd_dsp_takes(&args) &&
+           (!shared || hb_conv_2d_s8xs8_winograd_dsp_in_place(&args)) &&
+           is_stream(engine, op, 1, out.dims[3] / 2u, words) &&
+           hb_has_scratch(op, hb_conv_2d_s8xs8_winograd_dsp_scratch_bytes(&args));
+}
+
 #else
+
+bool hb_validate_winograd_dsp(const struct hb_engine *engine, const struct hb_image_op *op) {
+    (void)engine;
+    (void)op;
+    return false;
+}
 
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op) {
     (void)engine;

@@ -262,6 +262,9 @@ bool hb_validate_op(const struct hb_engine *engine, const struct hb_image_op *op
         return false;
     }
     if (op->variant == HB_KERNEL_DSP) return hb_validate_dsp(engine, op);
+    if (op->variant == HB_KERNEL_DSP_WINOGRAD) {
+        return HB_HAS(conv_2d_s8xs8_winograd_dsp) && hb_validate_winograd_dsp(engine, op);
+    }
     if (hb_is_thumb1(op)) return hb_validate_thumb1(engine, op);
     if (op->variant == HB_KERNEL_MVE) return hb_validate_mve(engine, op);
     if (op->variant > HB_KERNEL_REFERENCE) return false;

@@ -34,8 +34,9 @@ def build(folder: Path, kernels: tuple[str, ...]) -> Path:
     return out / BOARD
 
 
-def packed(path: Path) -> models.Image:
-    return models.pack(models.load(path), isa=find_board(load_catalogue(), BOARD).isa)
+def packed(path: Path, optimize: str = "size") -> models.Image:
+    isa = find_board(load_catalogue(), BOARD).isa
+    return models.pack(models.load(path), isa=isa, optimize=optimize)
 
 
 def run_on(firmware: Path, folder: Path, *arguments: str) -> Any:
@@ -63,19 +64,24 @@ def test_what_is_told_of_kws() -> None:
 
 @pytest.mark.slow
 @pytest.mark.emulated
-@pytest.mark.parametrize("name", ["kws_int8", "ic_int8", "digits"])
-def test_a_build_is_as_large_as_told_and_runs_its_model(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "optimize"),
+    [("kws_int8", "size"), ("ic_int8", "size"), ("ic_int8", "speed"), ("digits", "size")],
+)
+def test_a_build_is_as_large_as_told_and_runs_its_model(
+    tmp_path: Path, name: str, optimize: str
+) -> None:
     require_tool("qemu-system-arm", "qemu-system-arm")
     digits = workloads.get("digits").default_model
     path = digits if name == "digits" else require_shared(f"mlperf-tiny/{name}.tflite")
-    image = packed(path)
+    image = packed(path, optimize)
     full = load_firmware(find_board(load_catalogue(), BOARD).firmware)
     told = engine_min_flash(full.elf, image.kernels)
     firmware = build(tmp_path, image.kernels)
     manifest = json.loads((firmware / "manifest.json").read_text())
     built = manifest["engine_flash_bytes"] + library_bytes(firmware / "firmware.elf")
     assert abs(told / built - 1) <= TOLERANCE, (told, built)
-    outcome = run_on(firmware, tmp_path, "--model", str(path))
+    outcome = run_on(firmware, tmp_path, "--model", str(path), "--optimize", optimize)
     assert outcome.code == 0, outcome.stderr
     assert outcome.json["metrics"]["output_mismatches"]["value"] == 0
 

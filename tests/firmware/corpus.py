@@ -21,6 +21,7 @@ from tests.firmware.dsp_graphs import (
     depthwise_sweep,
     flat_sweep,
     pool_sweep,
+    winograd_sweep,
 )
 from tests.firmware.images import FLT_MAX, ImageBuilder, conv_params, pool_params, seal
 from tests.firmware.schemes import SCHEMES, scheme_graph
@@ -200,6 +201,9 @@ def packed() -> dict[str, bytes]:
         for seed in (DSP_CONV, DSP_FLAT):
             sweeps[f"dsp {scheme} {seed}"] = scheme_graph(seed, scheme, plain=True)
     images = {name: models.pack(graph, isa=name.split()[:1]).data for name, graph in sweeps.items()}
+    images["winograd"] = models.pack(
+        winograd_sweep(1, operators=2), isa=("dsp",), optimize="speed"
+    ).data
     odd = {
         "dsp odd": odd_conv_sweep(3, operators=3),
         "dsp odd flat": odd_flat_sweep(0, operators=2),

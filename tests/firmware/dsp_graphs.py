@@ -97,6 +97,30 @@ def conv_sweep(seed: int, operators: int = 8) -> Graph:
     return sweep.graph()
 
 
+def winograd_sweep(seed: int, operators: int = 4) -> Graph:
+    """Convolutions 3x3 of stride 1, one after the other: odd and even sizes, every depth that is a
+    multiple of four in turn; half of the inputs are outputs too, the others are worked on in place.
+    """
+    rng = np.random.default_rng(seed)
+    height, width = (int(v) for v in rng.integers(5, 21, 2))
+    depth = 4 + 4 * (seed % 10)
+    sweep = Sweep(rng, (1, height, width, depth))
+    current, kept = 0, []
+    for _ in range(operators):
+        same = bool(rng.random() < 0.7) or min(height, width) < 5
+        channels = 4 * int(rng.integers(2, depth // 4 + 3))
+        if rng.random() < 0.2:
+            channels += 2
+        height, width = (sweep.windows(size, 3, 1, same) for size in (height, width))
+        weights, bias = sweep.constants((channels, 3, 3, depth), 0, 9 * depth)
+        output = sweep.output((1, height, width, channels))
+        sweep.operator("CONV_2D", (current, weights, bias), output, ConvOptions(same))
+        if rng.random() < 0.5:
+            kept.append(output)
+        current, depth = output, channels
+    return replace(sweep.graph(), output_indices=tuple(dict.fromkeys([*kept, current])))
+
+
 def depthwise_sweep(seed: int, operators: int = 8) -> Graph:
     """Depthwise 3x3: strides 1 and 2, odd and even sizes, lines along either axis."""
     rng = np.random.default_rng(seed)

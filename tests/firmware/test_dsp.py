@@ -16,6 +16,7 @@ from tests.firmware.dsp_graphs import (
     flat_sweep,
     pool_sweep,
     vectors,
+    winograd_sweep,
 )
 from tests.firmware.engine import Engine
 from tests.firmware.line import Line, records
@@ -28,22 +29,31 @@ SWEEPS = {
     "pool": pool_sweep,
     "add": add_sweep,
     "chain": chain_sweep,
+    "winograd": winograd_sweep,
 }
 BOARDS = ("mps2-an386", "mps2-an500", "mps3-an547")
 ISA = ("thumb2", "dsp")
 
 
-def share_packed(graphs: list[Graph]) -> float:
-    kernels = [op.kernel for graph in graphs for op in models.pack(graph, isa=ISA).ops]
-    return kernels.count("dsp") / len(kernels)
+#: Kernels of the sweeps, and at least which share of the operators they take; others take the rest.
+KERNELS = dict.fromkeys(SWEEPS, ("dsp", 0.9)) | {"winograd": ("dsp_winograd", 0.5)}
+
+
+def packed(graph: Graph, sweep: str) -> models.Image:
+    return models.pack(graph, isa=ISA, optimize="speed" if sweep == "winograd" else "size")
+
+
+def share_packed(graphs: list[Graph], sweep: str) -> float:
+    kernels = [op.kernel for graph in graphs for op in packed(graph, sweep).ops]
+    return kernels.count(KERNELS[sweep][0]) / len(kernels)
 
 
 @pytest.mark.parametrize("sweep", SWEEPS)
 def test_the_model_of_the_kernels_is_exact(engine: Engine, sweep: str) -> None:
     graphs = [SWEEPS[sweep](seed) for seed in range(60)]
-    assert share_packed(graphs) > 0.9
+    assert share_packed(graphs, sweep) > KERNELS[sweep][1]
     for seed, graph in enumerate(graphs):
-        image = models.pack(graph, isa=ISA).data
+        image = packed(graph, sweep).data
         feeds = vectors(graph, seed)
         expected = models.run_reference(graph, feeds).outputs
         for vector, wanted in zip(feeds, expected, strict=True):
@@ -56,6 +66,34 @@ def layer_crcs(line: Line, image: bytes, feeds: np.ndarray) -> np.ndarray:
     out = line.stream(p.RunMode.LAYERS, feeds.tobytes(), feeds.shape[1])
     layers = [p.Layer.unpack(body) for kind, body in records(out) if kind == p.RecordKind.LAYER]
     return np.array([layer.crc for layer in layers], np.uint32).reshape(len(feeds), -1)
+
+
+@pytest.mark.slow
+def test_the_model_of_winograd_is_exact_for_many_more(engine: Engine) -> None:
+    for seed in range(2000, 2600):
+        graph = winograd_sweep(seed)
+        feeds = vectors(graph, seed)
+        expected = models.run_reference(graph, feeds).outputs
+        image = packed(graph, "winograd").data
+        for vector, wanted in zip(feeds, expected, strict=True):
+            got = engine.infer(image, vector.tobytes(), graph.output_bytes)
+            assert got == wanted.tobytes(), seed
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+@pytest.mark.parametrize("board", BOARDS)
+def test_winograd_is_exact_for_many_more(board: str) -> None:
+    with running(board) as target:
+        target.line.ask(p.Hello(), p.HelloReply)
+        for seed in range(3000, 3060):
+            graph = winograd_sweep(seed)
+            feeds = vectors(graph, seed, count=3)
+            expected = models.run_reference(graph, feeds, layers=True).layer_crc
+            image = packed(graph, "winograd").data
+            np.testing.assert_array_equal(
+                layer_crcs(target.line, image, feeds), expected, f"{seed}"
+            )
 
 
 @pytest.mark.emulated
@@ -71,5 +109,5 @@ def test_the_kernels_are_exact(board: str) -> None:
                 graph = make(seed)
                 feeds = vectors(graph, seed, count=3)
                 expected = models.run_reference(graph, feeds, layers=True).layer_crc
-                got = layer_crcs(target.line, models.pack(graph, isa=ISA).data, feeds)
+                got = layer_crcs(target.line, packed(graph, name).data, feeds)
                 np.testing.assert_array_equal(got, expected, f"{name} {seed}")

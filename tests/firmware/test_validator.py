@@ -66,6 +66,22 @@ def over_its_input(isa: str, depth: int, channels: int, filter_hw: int, stride: 
     return set_field(image, "tensor", records.ops[0].output, "offset", place)
 
 
+def winograd_over_its_input() -> bytes:
+    """Two images in a batch: the ring has seen but the first when its outputs are written."""
+    sweep = Sweep(np.random.default_rng(0), (1, 8, 8, 16))
+    weights, bias = sweep.constants((16, 3, 3, 16), 0, 144)
+    output = sweep.output((1, 8, 8, 16))
+    sweep.operator("CONV_2D", (0, weights, bias), output, ConvOptions(True))
+    image = models.pack(sweep.graph(), isa=("dsp",), optimize="speed").data
+    records = read_image(image)
+    assert records.ops[0].variant == m.Kernel.DSP_WINOGRAD
+    source, sink = records.ops[0].inputs[0], records.ops[0].output
+    image = set_field(image, "tensor", source, "dims0", 2, "dims1", 4)
+    image = set_field(image, "tensor", sink, "dims0", 2, "dims1", 4)
+    place = records.tensors[source].offset
+    return set_field(image, "tensor", sink, "offset", place)
+
+
 def large_pool() -> bytes:
     """An average pool over more positions than 16-bit sums hold."""
     sweep = Sweep(np.random.default_rng(0), (1, 16, 16, 2))
@@ -186,6 +202,7 @@ def test_no_layer_goes_on_behind_the_last_operator(fuzz: Fuzz) -> None:
 THUMB1 = corpus.packed()["thumb1 conv"]
 THUMB1_BLOCKS = read_image(THUMB1).tensors[read_image(THUMB1).ops[0].inputs[1]].dims[2]
 BLOCKS = read_image(PACKED).tensors[read_image(PACKED).ops[0].inputs[1]].dims[2]
+WINOGRAD = corpus.packed()["winograd"]
 CASES = {
     "no image": (b"\xff" * 64, e.MAGIC, e.RECORD_HEADER),
     "shorter than a header": (CONV[:40], e.MAGIC, e.RECORD_HEADER),
@@ -309,6 +326,15 @@ CASES = {
     "thumb1, a pool with scratch": (with_scratch(corpus.packed()["thumb1 pool"]), e.OP, 0),
     "thumb1, an addition with scratch": (with_scratch(corpus.packed()["thumb1 add"]), e.OP, 0),
     "thumb1, fully connected with scratch": (with_scratch(corpus.packed()["thumb1 flat"]), e.OP, 0),
+    "winograd, but another filter": (set_field(WINOGRAD, "conv", 0, "filter_w", 5), e.OP, 0),
+    "winograd, but strided": (set_field(WINOGRAD, "conv", 0, "stride_h", 2), e.OP, 0),
+    "winograd, but clamped": (set_field(WINOGRAD, "conv", 0, "act_max", 100), e.OP, 0),
+    "winograd, with less scratch": (with_scratch_of(WINOGRAD, -16), e.OP, 0),
+    "winograd, a shorter stream": (set_field(WINOGRAD, "op", 0, "inputs1", 3), e.OP, 0),
+    "winograd, depthwise": (set_field(WINOGRAD, "op", 0, "opcode", 2), e.OP, 0),
+    "winograd, in place where it must not": (winograd_over_its_input(), e.OP, 0),
+    "a dsp stream for winograd": (set_field(PACKED, "op", 0, "variant", 6), e.OP, 0),
+    "a winograd stream for dsp": (set_field(WINOGRAD, "op", 0, "variant", 2), e.OP, 0),
     "a dsp stream for thumb1": (set_field(PACKED, "op", 0, "variant", 4), e.OP, 0),
     "packed weights for a canonical kernel": (set_field(PACKED, "op", 0, "variant", 0), e.OP, 0),
     "canonical weights for a packed kernel": (set_field(CONV, "op", 0, "variant", 2), e.OP, 0),

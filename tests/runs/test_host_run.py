@@ -190,8 +190,8 @@ def test_labels_of_a_model_with_two_outputs_are_refused(
 # ---------------------------------------------------------------- interruption
 
 
-def start(agent: HostAgent, tmp_path: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "hilbench", "run", "--board", "host"]
+def start(agent: HostAgent, tmp_path: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "hilbench", "run", "--board", "host", *arguments]
     return subprocess.Popen(
         [*command, "--out", str(tmp_path / "results"), "--mode", "accuracy"],
         env={**os.environ, **agent.env},
@@ -255,6 +255,18 @@ def test_kill_9_loses_nothing_and_counts_nothing_twice(
     after = [e for e in open_bundle(folder).journal() if e["event"] == "sample"]
     assert after[: len(recorded)] == recorded
     assert sorted(e["v"] for e in after) == list(range(450))
+
+
+def test_what_the_image_may_spend_is_resumed_too(host_agent: HostAgent, tmp_path: Path) -> None:
+    process = start(host_agent, tmp_path, "--optimize", "speed")
+    wait_for_samples(tmp_path, 1, process)
+    process.kill()
+    process.wait()
+    folder = only_bundle(tmp_path)
+    if not open_bundle(folder, verify=False).sealed:
+        outcome = resume(host_agent, folder)
+        assert outcome.code == 0, outcome.stderr
+    assert open_bundle(folder).plan["subject"]["optimize"] == "speed"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -131,6 +131,22 @@ def test_pack_shows_costs_and_writes_the_image(tmp_path: Path) -> None:
     assert image.read_bytes()[:4] == b"HBIM"
 
 
+def test_speed_may_cost_flash() -> None:
+    model = require_shared("mlperf-tiny/ic_int8.tflite")
+    size, speed = (
+        hilbench("pack", model, "--board", "mps2-an386", "--optimize", goal, "--json").json
+        for goal in ("size", "speed")
+    )
+    assert speed["optimize"] == "speed"
+    assert [op["kernel"] for op in speed["ops"]].count("dsp_winograd") == 4
+    assert "dsp_winograd" not in [op["kernel"] for op in size["ops"]]
+    assert size["image_bytes"] < 100_000 < speed["image_bytes"]
+    arguments = ("--board", "mps2-an386", "--model", model, "--optimize", "speed", "--dry-run")
+    plan = hilbench("run", *arguments).json
+    assert plan["subject"]["optimize"] == "speed"
+    assert plan["image"]["bytes"] == speed["image_bytes"]
+
+
 def test_pack_names_what_is_unsupported() -> None:
     outcome = hilbench("pack", require_shared("mlperf-tiny/kws_dynamic.tflite"))
     assert outcome.code == 2

@@ -101,6 +101,11 @@ void hb_conv_2d_s8xs8_dsp(const struct hb_conv_args *args);
 uint32_t hb_conv_2d_s8xs8_dsp_depth(const struct hb_conv_args *args);
 uint64_t hb_conv_2d_s8xs8_dsp_scratch_bytes(const struct hb_conv_args *args);
 bool hb_conv_2d_s8xs8_dsp_in_place(const struct hb_conv_args *args);
+/* 3 x 3 of stride 1: dsp/hb_winograd_dsp.h. */
+void hb_conv_2d_s8xs8_winograd_dsp(const struct hb_conv_args *args);
+bool hb_conv_2d_s8xs8_winograd_dsp_takes(const struct hb_conv_args *args);
+uint64_t hb_conv_2d_s8xs8_winograd_dsp_scratch_bytes(const struct hb_conv_args *args);
+bool hb_conv_2d_s8xs8_winograd_dsp_in_place(const struct hb_conv_args *args);
 void hb_depthwise_conv_2d_s8xs8_dsp(const struct hb_conv_args *args);
 void hb_depthwise_conv_2d_taps_s8xs8_dsp(const struct hb_conv_args *args);
 bool hb_depthwise_conv_2d_s8xs8_dsp_takes(const struct hb_conv_args *args);

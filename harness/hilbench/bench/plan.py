@@ -53,6 +53,8 @@ class RunOptions:
         How the image stores them, of ``models.FORMS``.
     decode : str
         When Huffman-coded ones are decoded, of ``models.DECODE``.
+    optimize : str
+        What the image may spend: ``size`` or ``speed`` (``models.pack``).
     out : Path
         Results folder.
     deadline_s : float
@@ -74,6 +76,7 @@ class RunOptions:
     seed: int = 0
     weights: str = "plain"
     decode: str = "layer"
+    optimize: str = "size"
     out: Path = Path("results")
     deadline_s: float = 60.0
 
@@ -127,6 +130,7 @@ class Plan:
             "scheme": self.scheme,
             "weights": options.weights,
             "decode": options.decode if models.coding(options.weights, options.decode) else None,
+            "optimize": options.optimize,
             "engine": "hilbench",
             "board": self.board.id,
             "backend": self.spec.name,
@@ -295,6 +299,7 @@ def _stored_options(stored: dict[str, Any], out: Path) -> RunOptions:
         seed=stored["seed"],
         weights=stored["subject"].get("weights", "plain"),
         decode=stored["subject"].get("decode") or "layer",
+        optimize=stored["subject"].get("optimize", "size"),
         out=out,
         deadline_s=stored["deadline_s"],
     )
@@ -340,7 +345,7 @@ def _build(
     firmware = load_firmware(board.firmware)
     check_board(firmware, board.id)
     coding = models.coding(options.weights, options.decode)
-    image = models.pack(graph, isa=board.isa, coding=coding)
+    image = models.pack(graph, isa=board.isa, coding=coding, optimize=options.optimize)
     check_fit(board, firmware, image)
     return Plan(
         options=options,

@@ -38,6 +38,7 @@ _PARTS = {
     ("", r"hb_(run|validate)_by_rows"): "rows",
     ("", r"hb_(run|validate)_elementwise|hb_run_binary"): "elementwise",
     ("", r"hb_(run|validate)_movement"): "movement",
+    ("", r"hb_validate_winograd_dsp"): "conv_2d_s8xs8_winograd_dsp",
     ("", r"hb_(run|validate)_transpose_conv"): "transpose_conv",
     ("", r"hb_(run|validate)_recurrent"): "recurrent",
     ("", r"hb_check_sum"): "elementwise|add_.*_ref",

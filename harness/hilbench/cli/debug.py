@@ -47,6 +47,7 @@ def execute(options: argparse.Namespace) -> int:
             seed=options.seed,
             weights=options.weights,
             decode=options.decode,
+            optimize=options.optimize,
             out=options.out,
             deadline_s=options.deadline,
         )

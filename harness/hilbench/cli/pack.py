@@ -32,7 +32,7 @@ def execute(options: argparse.Namespace) -> int:
     isa = board.isa if board is not None else ()
     graph = models.in_form(models.load(options.model), options.weights)
     coding = models.coding(options.weights, options.decode)
-    image = models.pack(graph, isa=isa, coding=coding)
+    image = models.pack(graph, isa=isa, coding=coding, optimize=options.optimize)
     scheme = models.scheme_name(graph, options.weights)
     min_flash = load_firmware(board.firmware).min_flash(image.kernels) if board else None
     if options.image is not None:
@@ -44,6 +44,7 @@ def execute(options: argparse.Namespace) -> int:
                 "schema": "hilbench-pack-1",
                 "model": graph.name,
                 "scheme": scheme,
+                "optimize": options.optimize,
                 "image_bytes": len(image.data),
                 "arena_bytes": image.arena_bytes,
                 "arena_lower_bound_bytes": image.arena_lower_bound_bytes,

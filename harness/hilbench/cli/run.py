@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_weights(group: Any) -> None:
-    """Options that say how the image stores weights (``models.storage``)."""
+    """Options that say how weights are stored, and what the image may spend (``models.pack``)."""
     group.add_argument(
         "--weights",
         choices=("plain", "fp8", "huffman", "fp8-huffman"),
@@ -75,6 +75,12 @@ def add_weights(group: Any) -> None:
         choices=("layer", "once"),
         default="layer",
         help="huffman: before each use, or once into RAM (layer)",
+    )
+    group.add_argument(
+        "--optimize",
+        choices=("size", "speed"),
+        default="size",
+        help="speed: kernels that spend flash or RAM (size)",
     )
 
 
@@ -99,6 +105,7 @@ def execute(options: argparse.Namespace) -> int:
             seed=options.seed,
             weights=options.weights,
             decode=options.decode,
+            optimize=options.optimize,
             out=options.out,
             deadline_s=options.deadline,
         )

@@ -84,13 +84,13 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
 def _pack_conv(graph: Graph, step: Step) -> Packed | None:
     p = step.params
     assert isinstance(p, image.Conv)
-    weights = _weights(graph, step)
+    weights = weights_of(graph, step)
     channels, height, width, depth = weights.shape
     fits = channels % 2 == 0 and max(height, width) <= MAX_FILTER
     if not fits or (p.dilation_h, p.dilation_w) != (1, 1):
         return None
     matrix = _tap_order(weights)
-    stream = p8_stream(step, matrix, _bias(graph, step, channels))
+    stream = p8_stream(step, matrix, bias_of(graph, step, channels))
     if stream is None:
         return None
     _, in_h, in_w, _ = graph.tensors[step.inputs[0]].shape
@@ -121,18 +121,18 @@ def _pack_conv(graph: Graph, step: Step) -> Packed | None:
 def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
     p = step.params
     assert isinstance(p, image.Conv)
-    weights = _weights(graph, step)
+    weights = weights_of(graph, step)
     _, height, width, channels = weights.shape
     data = graph.tensors[step.inputs[0]]
     _, out_h, out_w, _ = graph.tensors[step.output].shape
     # Lines run along the output's longer axis (hb_depthwise_conv_2d_s8xs8_dsp.c).
     along_height = out_h > out_w
     stride, outputs = (p.stride_h, out_h) if along_height else (p.stride_w, out_w)
-    scales = _scales(step)
+    scales = scales_of(step)
     plain = (p.dilation_h, p.dilation_w, p.depth_multiplier) == (1, 1, 1)
     if scales is None or not plain or channels % 4 or max(height, width) > MAX_FILTER:
         return None
-    folded = _bias(graph, step, channels) + p.input_offset * weights.sum(axis=(0, 1, 2))
+    folded = bias_of(graph, step, channels) + p.input_offset * weights.sum(axis=(0, 1, 2))
     if np.abs(folded).max() + height * width * 128 * 128 >= MAX_SUM:
         return None
     if (height, width) != (3, 3) or stride > 2 or outputs < 2:
@@ -142,7 +142,7 @@ def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
     rotated = pairs[:, [0, 1, 2, 0, 1]].reshape(channels, -1)
     lines = (outputs + 1) // 2 + 1 if stride == 1 else outputs + 1
     return Packed(
-        _int32(np.hstack([folded[:, None], scales, rotated])),
+        int32(np.hstack([folded[:, None], scales, rotated])),
         image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width}),
         scratch_bytes=4 * 3 * 4 * lines,
         in_place=(p.stride_h, p.stride_w) == (1, 1) and data.shape[1:3] == (out_h, out_w),
@@ -158,18 +158,18 @@ def _pack_taps(p: image.Conv, weights: Int64, folded: Int64, scales: Int64) -> P
     words = np.ascontiguousarray(groups.astype(np.int8)).view(np.int32)[:, :, 0]
     blocks = [folded.reshape(-1, 4), scales.reshape(channels // 4, 8), words.astype(np.int64)]
     params = image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width})
-    return Packed(_int32(np.hstack(blocks)), params)
+    return Packed(int32(np.hstack(blocks)), params)
 
 
 def _pack_fully_connected(graph: Graph, step: Step) -> Packed | None:
     p = step.params
     assert isinstance(p, image.Conv)
-    weights = _weights(graph, step)
+    weights = weights_of(graph, step)
     channels, depth = weights.shape
     if channels % 2:
         return None
     matrix = np.pad(weights, ((0, 0), (0, -depth % 8)))
-    stream = p8_stream(step, matrix, _bias(graph, step, channels))
+    stream = p8_stream(step, matrix, bias_of(graph, step, channels))
     if stream is None:
         return None
     params = image.Conv(**{**p.__dict__, "filter_h": 1, "filter_w": 1})
@@ -183,7 +183,7 @@ def _pack_fully_connected(graph: Graph, step: Step) -> Packed | None:
 def _pack_int16(graph: Graph, step: Step) -> Packed | None:
     p = step.params
     assert isinstance(p, image.Conv)
-    weights = _weights(graph, step)
+    weights = weights_of(graph, step)
     connected = step.opcode == image.Opcode.FULLY_CONNECTED
     size = (1, 1) if connected else (weights.shape[1], weights.shape[2])
     if graph.tensors[step.inputs[1]].dtype != "int8" or max(size) > MAX_FILTER:
@@ -224,7 +224,7 @@ def p8_stream(step: Step, matrix: Int64, bias: Int64) -> Int32 | None:
     """
     assert isinstance(step.params, image.Conv)
     folded = bias + step.params.input_offset * matrix.sum(axis=1)
-    scales = _scales(step)
+    scales = scales_of(step)
     if scales is None:
         return None
     extremes = np.maximum(
@@ -243,10 +243,10 @@ def p8_stream(step: Step, matrix: Int64, bias: Int64) -> Int32 | None:
     groups = halves.reshape(blocks, -1, 4)
     words = (groups[:, :, :2] & 0xFFFF) | (groups[:, :, 2:] << 16)
     starts = np.stack([folded[0::2] + 256 * folded[1::2], folded[0::2]], axis=1)
-    return _int32(np.hstack([starts, words.reshape(blocks, -1), scales.reshape(blocks, 4)]))
+    return int32(np.hstack([starts, words.reshape(blocks, -1), scales.reshape(blocks, 4)]))
 
 
-def _scales(step: Step) -> Int64 | None:
+def scales_of(step: Step) -> Int64 | None:
     """Multiplier and rounding factor per channel, (channels, 2); None: not exact."""
     p = step.params
     assert isinstance(p, image.Conv)
@@ -271,7 +271,8 @@ def _tap_order(weights: Int64) -> Int64:
     return np.pad(taps, ((0, 0), (0, -taps.shape[1] % 4)))
 
 
-def _weights(graph: Graph, step: Step) -> Int64:
+def weights_of(graph: Graph, step: Step) -> Int64:
+    """Weights as the file has them."""
     data = graph.tensors[step.inputs[1]].data
     assert data is not None
     whole = data.astype(np.int64)
@@ -279,7 +280,8 @@ def _weights(graph: Graph, step: Step) -> Int64:
     return whole.reshape(len(whole), -1) if connected else whole
 
 
-def _bias(graph: Graph, step: Step, channels: int) -> Int64:
+def bias_of(graph: Graph, step: Step, channels: int) -> Int64:
+    """Bias, zeros where there is none; shape (channels,)."""
     data = None if step.inputs[2] == -1 else graph.tensors[step.inputs[2]].data
     return np.zeros(channels, np.int64) if data is None else data.astype(np.int64).ravel()
 
@@ -288,6 +290,6 @@ def _words(size: int) -> int:
     return -(-size // 4)
 
 
-def _int32(values: Int64) -> Int32:
+def int32(values: Int64) -> Int32:
     """Modulo 2**32."""
     return values.astype(np.uint64).astype(np.uint32).view(np.int32)

@@ -11,6 +11,7 @@ _SUFFIX = {
     Kernel.CANONICAL: "ref",
     Kernel.REFERENCE: "ref",
     Kernel.DSP: "dsp",
+    Kernel.DSP_WINOGRAD: "winograd_dsp",
     Kernel.MVE: "mve",
     Kernel.THUMB1: "thumb1",
     Kernel.RV32: "thumb1",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from hilbench.errors import ImageTooLarge
-from hilbench.models import cost, dsp, mve, rows, thumb1
+from hilbench.models import cost, dsp, dsp_winograd, mve, rows, thumb1
 from hilbench.models.coding import Coded, code_tensors
 from hilbench.models.dsp import Packed
 from hilbench.models.graph import Graph, is_weighted
@@ -17,14 +17,18 @@ from hilbench.models.lowering import Step, layers, lower
 from hilbench.models.plan import Buffer, Place, align, plan
 from hilbench.schema import image
 
-#: Kernels by the instruction set that they need, best first: each takes what it can.
 PackStep = Callable[[Graph, Step], Packed | None]
-PACKERS: dict[str, tuple[image.Kernel, PackStep]] = {
-    "mve": (image.Kernel.MVE, mve.pack_step),
-    "dsp": (image.Kernel.DSP, dsp.pack_step),
-    "thumb1": (image.Kernel.THUMB1, thumb1.pack_step),
-    "rv32im": (image.Kernel.RV32, thumb1.pack_step),
-}
+#: Kernels and the instruction sets that they need, best first: each takes what it can.
+PACKERS: tuple[tuple[str, image.Kernel, PackStep], ...] = (
+    ("mve", image.Kernel.MVE, mve.pack_step),
+    ("dsp", image.Kernel.DSP_WINOGRAD, dsp_winograd.pack_step),
+    ("dsp", image.Kernel.DSP, dsp.pack_step),
+    ("thumb1", image.Kernel.THUMB1, thumb1.pack_step),
+    ("rv32im", image.Kernel.RV32, thumb1.pack_step),
+)
+#: What ``optimize`` may be: ``speed`` adds kernels that spend flash or RAM.
+GOALS = ("size", "speed")
+SPEED_KERNELS = frozenset({image.Kernel.DSP_WINOGRAD})
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def pack(
     isa: Collection[str] = (),
     reference_kernels: bool = False,
     coding: str = "",
+    optimize: str = "size",
 ) -> Image:
     """Pack a graph.
 
@@ -106,6 +111,8 @@ def pack(
     coding : str
         Huffman-code the weights where that makes the image smaller: ``layer`` has the device
         decode them before each use, ``once`` when the image is loaded; empty = don't.
+    optimize : str
+        Of :data:`GOALS`.
 
     Raises
     ------
@@ -114,7 +121,7 @@ def pack(
     """
     steps = tuple(_simplest(graph, step) for step in lower(graph))
     canonical = image.Kernel.REFERENCE if reference_kernels else image.Kernel.CANONICAL
-    packers = [] if reference_kernels else [PACKERS[name] for name in PACKERS if name in isa]
+    packers = [] if reference_kernels else _packers(isa, optimize)
     choices = [_choose(graph, step, packers) for step in steps]
     kernels = [canonical if kernel is None else kernel for kernel, _ in choices]
     packed = [p for _, p in choices]
@@ -167,13 +174,26 @@ def _simplest(graph: Graph, step: Step) -> Step:
 
     Integer sums are the same ones; dynamic ranges quantize the two differently.
     """
-    if step.opcode != image.Opcode.CONV_2D or step.flags:
+    p = step.params
+    if not isinstance(p, image.Conv) or step.opcode != image.Opcode.CONV_2D or step.flags:
         return step
     data, weights = (graph.tensors[i] for i in step.inputs[:2])
     one = graph.tensors[step.output].shape[1:3] == (1, 1)
+    if (p.dilation_h, p.dilation_w) != (1, 1):
+        return step
     if data.dtype not in ("int8", "int16") or not one or data.shape[1:] != weights.shape[1:]:
         return step
     return replace(step, opcode=image.Opcode.FULLY_CONNECTED)
+
+
+def _packers(isa: Collection[str], optimize: str) -> list[tuple[image.Kernel, PackStep]]:
+    if optimize not in GOALS:
+        raise ValueError(f"optimize is {optimize!r}, must be one of {', '.join(GOALS)}")
+    return [
+        (kernel, pack_step)
+        for needed, kernel, pack_step in PACKERS
+        if needed in isa and (optimize == "speed" or kernel not in SPEED_KERNELS)
+    ]
 
 
 def _choose(

@@ -13,7 +13,7 @@ from hilbench.errors import SchemaError
 Bytes = bytes
 
 VERSION = 3
-SCHEMA_HASH = 0x6DC374D9
+SCHEMA_HASH = 0x26C9F135
 MAGIC = 1296646728
 NO_TENSOR = 65535
 ALIGNMENT = 16
@@ -69,6 +69,7 @@ class Kernel(IntEnum):
     MVE = 3
     THUMB1 = 4
     RV32 = 5
+    DSP_WINOGRAD = 6
 
 
 class Opcode(IntEnum):

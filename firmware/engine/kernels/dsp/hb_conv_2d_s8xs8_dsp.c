@@ -138,15 +138,6 @@ bool hb_conv_2d_s8xs8_dsp_in_place(const struct hb_conv_args *args) {
     return is_padded(args) && lead_bytes(args, 0) >= 0 && lead_bytes(args, args->out_h - 1) >= 0;
 }
 
-static void copy(int8_t *to, const int8_t *from, int32_t bytes) {
-    for (; bytes >= 16; bytes -= 16, to += 16, from += 16) __builtin_memcpy(to, from, 16);
-    for (; bytes > 0; bytes--) *to++ = *from++;
-}
-
-static void fill(int8_t *to, int32_t value, int32_t bytes) {
-    for (; bytes > 0; bytes--) *to++ = (int8_t)value;
-}
-
 /* The input rows of one image, through the ring where there is padding. */
 struct feed {
     const struct hb_conv_args *args;
@@ -162,8 +153,8 @@ static void load_row(const struct feed *feed, int32_t row_bytes, int32_t padded_
     const int32_t bytes = input_bytes < room ? input_bytes : room;
     int8_t *to = feed->ring + padded_row % args->filter_h * row_bytes + left;
     const int32_t y = padded_row - args->params.pad_top;
-    if (y >= 0 && y < args->in_h) copy(to, feed->image + y * input_bytes, bytes);
-    else fill(to, -args->params.input_offset, bytes);
+    if (y >= 0 && y < args->in_h) hb_copy_bytes(to, feed->image + y * input_bytes, bytes);
+    else hb_fill_bytes(to, -args->params.input_offset, bytes);
 }
 
 static void seek(struct feed *feed, struct source *source, int32_t out_y) {
@@ -211,7 +202,7 @@ void hb_conv_p8(const struct hb_conv_args *given, const int32_t *stream, int32_t
         feed.ring = staged + staged_bytes(&args);
         source.rows.row_bytes = (int32_t)padded_row_bytes(&args);
         source.rows.ring_bytes = args.filter_h * source.rows.row_bytes;
-        fill(feed.ring, -args.params.input_offset, source.rows.ring_bytes);
+        hb_fill_bytes(feed.ring, -args.params.input_offset, source.rows.ring_bytes);
     }
     struct hb_matmul_args matmul = {
         .tile = tile,
@@ -249,7 +240,7 @@ void hb_conv_p8(const struct hb_conv_args *given, const int32_t *stream, int32_t
     matmul.out = staged;
     multiply(&matmul);
     for (int32_t pixel = 0; pixel < filled; pixel++) {
-        copy(out + pixel * args.out_c, staged + pixel * args.out_c, channels);
+        hb_copy_bytes(out + pixel * args.out_c, staged + pixel * args.out_c, channels);
     }
 }
 

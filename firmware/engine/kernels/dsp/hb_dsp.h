@@ -44,6 +44,15 @@ static inline uint32_t hb_load_word(const int8_t *p) {
     return word;
 }
 
+static inline void hb_copy_bytes(int8_t *to, const int8_t *from, int32_t bytes) {
+    for (; bytes >= 16; bytes -= 16, to += 16, from += 16) __builtin_memcpy(to, from, 16);
+    for (; bytes > 0; bytes--) *to++ = *from++;
+}
+
+static inline void hb_fill_bytes(int8_t *to, int32_t value, int32_t bytes) {
+    for (; bytes > 0; bytes--) *to++ = (int8_t)value;
+}
+
 /* Bytes 0 and 2 as int16, and bytes 1 and 3. */
 static inline uint32_t hb_even_bytes(uint32_t word) {
 #if HB_DSP_ASM
@@ -88,6 +97,13 @@ static inline uint32_t hb_pack_upper(uint32_t a, uint32_t b) {
 }
 
 #if !HB_DSP_ASM
+/* Both products of a pair of int16, wrapping as SMLAD does. */
+static inline uint32_t hb_smlad(uint32_t x, uint32_t y, uint32_t acc) {
+    const int32_t low = (int16_t)(x & 0xFFFFu) * (int16_t)(y & 0xFFFFu);
+    const int32_t high = (int16_t)(x >> 16) * (int16_t)(y >> 16);
+    return acc + (uint32_t)low + (uint32_t)high;
+}
+
 /* Upper word of (acc << 32) + x * y, rounded: SMMLAR. */
 static inline int32_t hb_smmlar(int32_t x, int32_t y, int32_t acc) {
     const uint64_t sum = ((uint64_t)(uint32_t)acc << 32) + (uint64_t)((int64_t)x * y);

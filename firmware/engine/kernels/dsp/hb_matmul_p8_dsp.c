@@ -24,13 +24,6 @@ hb_matmul_p8 *hb_choose_matmul_p8(const struct hb_matmul_args *args) {
 
 #else
 
-/* Both products of a pair of int16, wrapping as SMLAD does. */
-static uint32_t smlad(uint32_t x, uint32_t y, uint32_t acc) {
-    const int32_t low = (int16_t)(x & 0xFFFFu) * (int16_t)(y & 0xFFFFu);
-    const int32_t high = (int16_t)(x >> 16) * (int16_t)(y >> 16);
-    return acc + (uint32_t)low + (uint32_t)high;
-}
-
 /* All channels for each of `pixels` pixels, whose words alternate in the tile. */
 static void multiply(const struct hb_matmul_args *args, int32_t pixels) {
     const int32_t words = (int32_t)(args->tile_end - args->tile) / pixels;
@@ -41,8 +34,8 @@ static void multiply(const struct hb_matmul_args *args, int32_t pixels) {
             uint32_t sum = (uint32_t)stream[0], low = (uint32_t)stream[1];
             for (int32_t i = 0; i < words; i++) {
                 const uint32_t x = args->tile[pixels * i + pixel], w = (uint32_t)stream[2 + i];
-                sum = smlad(x, w, sum);
-                low = smlad(x, hb_even_bytes(w), low);
+                sum = hb_smlad(x, w, sum);
+                low = hb_smlad(x, hb_even_bytes(w), low);
             }
             const int32_t high = (int32_t)(sum - low) >> 8;
             int8_t *out = args->out + pixel * args->pixel_bytes + channel;
