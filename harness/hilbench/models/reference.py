@@ -171,8 +171,8 @@ def _recurrent(
 
 
 def execute(graph: Graph, step: Step, values: dict[int, Array], n: int) -> Array:
-    """Output of one step: ``values`` holds (n, *shape) of what its inputs computed; a MOVE adds to
-    the output's value."""
+    """Output of one step without a state: ``values`` holds (n, *shape) of what its inputs computed;
+    a MOVE adds to the output's value."""
 
     def fed(slot: int) -> Array:
         index = step.inputs[slot]

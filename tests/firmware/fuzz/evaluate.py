@@ -11,6 +11,7 @@ operator that cannot be expressed:
   packed operator that no seed has makes its output unknown (strides, padding and spatial shapes may
   change, but for depthwise ones, whose streams depend on them).  Such mutants are checked by the
   sanitizers and by what they must not write;
+* LSTM and SVDF, and the states that they write;
 * code tables that are no prefix code, tables of an int16 softmax that are not positive;
 * weights of convolutions that are not finite (the reference multiplies padding by them, the kernels
   and LiteRT leave it out);
@@ -42,7 +43,8 @@ Bytes = NDArray[np.uint8]
 KNOWN, NAN, UNKNOWN = range(3)
 ARENA_FILL = 0xA5
 CODED_HEAD_BYTES, MAX_CODE_BITS = 4, 15
-WINDOWED = (m.Opcode.CONV_2D, m.Opcode.DEPTHWISE_CONV_2D)
+WINDOWED = (m.Opcode.CONV_2D, m.Opcode.DEPTHWISE_CONV_2D, m.Opcode.TRANSPOSE_CONV)
+RECURRENT = (m.Opcode.LSTM, m.Opcode.SVDF)
 POOLS = (m.Opcode.AVERAGE_POOL_2D, m.Opcode.MAX_POOL_2D)
 BINARY = (m.Opcode.ADD, m.Opcode.SUB, m.Opcode.MUL)
 WEIGHTED = (*WINDOWED, m.Opcode.FULLY_CONNECTED)
@@ -140,6 +142,10 @@ class Evaluator:
                 states = np.repeat(np.where(nans, NAN, KNOWN), 4).astype(np.uint8)
             self.memory.data[place][written] = raw[written]
             self.memory.state[place][written] = states[written]
+        for slot in (1, 2) if op.opcode in RECURRENT else ():
+            state = self._slot(op, slot)
+            if state is not None and state.storage != m.Storage.CONSTANT:
+                self.memory.state[state.offset : state.offset + state.bytes] = UNKNOWN
         scratch = slice(op.scratch_offset, op.scratch_offset + op.scratch_bytes)
         self.memory.state[scratch] = UNKNOWN
 
@@ -192,6 +198,8 @@ class Evaluator:
     # ------------------------------------------------------------ operators
 
     def _result(self, number: int, op: m.Op, out: m.Tensor) -> bytes:
+        if op.opcode in RECURRENT:
+            raise Unknown
         if op.opcode == m.Opcode.EXPAND:
             return self._expand(op, out)
         if op.opcode == m.Opcode.RESHAPE:
@@ -373,7 +381,7 @@ def _check_weights(op: m.Op, tensors: list[Tensor], inputs: list[int]) -> None:
             data.elements == output.shape[0] * weights.shape[1]
             and output.shape[1] == weights.shape[0]
         )
-    elif op.opcode == m.Opcode.CONV_2D:
+    elif op.opcode in (m.Opcode.CONV_2D, m.Opcode.TRANSPOSE_CONV):
         fits = (data.shape[3], output.shape[3]) == (weights.shape[3], weights.shape[0])
     else:
         fits = output.shape[3] == weights.shape[3]

@@ -124,7 +124,7 @@ def multipliers(e: Editor) -> bool:
     op = e.any_op()
     params = e.params(op)
     names = [name for name in vars(params or object) if name.endswith(("multiplier", "shift"))]
-    names = [name for name in names if name != "depth_multiplier"]
+    names = [n for n in names if n != "depth_multiplier" and isinstance(getattr(params, n), int)]
     if params is None or not names:
         return False
     name = e.chance.choice(names)

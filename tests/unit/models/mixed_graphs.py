@@ -18,6 +18,8 @@ from hilbench.models.graph import Graph, NoOptions, Operator, Tensor
 
 #: Scheme -> type of the data; those of scheme_graphs and plain float32.
 DATA = {name: data for name, (data, _, _) in scheme_graphs.SCHEMES.items()} | {"f32": "float32"}
+#: The schemes of random_graphs.
+UNMIXED = {"int8": "w8a8", "int16": "w8a16", "float32": "f32"}
 SWITCH_SHARE = 0.3
 
 
@@ -86,11 +88,17 @@ class MixedBuilder(Builder):
             self.inputs.remove(index)
         return super().graph()
 
+    def transpose_conv(self, opcode: str) -> None:
+        """Its weights are int8 or float32 only."""
+        scheme, self.scheme = self.scheme, UNMIXED[self.dtype]
+        super().transpose_conv(opcode)
+        self.scheme = scheme
+
     def constants(
         self, shape: tuple[int, ...], axis: int, channels: int, per_channel: bool
     ) -> tuple[int, int]:
         """Weights and bias (-1 for none) as the scheme stores them."""
-        if self.scheme == "f32":
+        if self.scheme in UNMIXED.values():
             return super().constants(shape, axis, channels, per_channel)
         data, weights, storage_only = scheme_graphs.SCHEMES[self.scheme]
         maker = scheme_graphs.Builder(
