@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import shutil
 import subprocess
 import tempfile
@@ -49,11 +50,14 @@ class Count:
     ----------
     vector : int or None
         With MVE: only vector multi-register transfers weighted, all else counted plainly.
+    interpreter : int or None
+        Plain, in the engine's functions that are not kernels.
     """
 
     plain: int
     weighted: int | None = None
     vector: int | None = None
+    interpreter: int | None = None
 
 
 def compile_plugin(folder: Path) -> Path | None:
@@ -85,16 +89,18 @@ class CountingQemu(QemuBackend):
         start, stop = _markers(self._plan.firmware.elf)
         thumb = "off" if self._plan.board.core.startswith("rv32") else "on"
         mve = "on" if "mve" in self._plan.board.isa else "off"
+        first, end = _interpreter(self._plan.firmware.elf)
         arguments = (
             f"start={start:#x},stop={stop:#x},out={_escaped(self._windows)},thumb={thumb},mve={mve}"
+            f",from={first:#x},below={end:#x}"
         )
         return [*command, "-plugin", f"{_escaped(self.plugin)},{arguments}"]
 
-    def windows(self, last: int) -> list[tuple[int, int, int]]:
-        """Plain, weighted and vector counts of the last windows, oldest first, not subtracted."""
+    def windows(self, last: int) -> list[tuple[int, ...]]:
+        """Plain, weighted, vector and interpreter's counts of the last windows, oldest first, not
+        subtracted."""
         lines = self._windows.read_text().splitlines() if self.plugin is not None else []
-        counts = [line.split() for line in lines[-last:]]
-        return [(int(plain), int(weighted), int(vector)) for plain, weighted, vector in counts]
+        return [tuple(int(count) for count in line.split()) for line in lines[-last:]]
 
 
 def _escaped(path: Path) -> str:
@@ -113,6 +119,21 @@ def _markers(elf: Path) -> tuple[int, int]:
                 start, stop = (symbols[0]["st_value"] & ~1 for symbols in found)
                 return start, stop
     raise CountError(f"{elf} has no {MARKERS[0][0]}")
+
+
+def _interpreter(elf: Path) -> tuple[int, int]:
+    """The engine's code before its first kernel: the linker lays files in their order."""
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        content = ELFFile(file)
+        start = content.get_section_by_name(".engine")["sh_addr"]
+        kernels = [
+            symbol["st_value"] & ~1
+            for symbol in content.get_section_by_name(".symtab").iter_symbols()
+            if re.fullmatch(r"hb_(?!validate_|run_)\w+_(ref|dsp|mve|thumb1)", symbol.name)
+        ]
+    return start, min(kernels)
 
 
 @dataclass
@@ -158,18 +179,18 @@ class CountedBoard:
             if not windows:
                 return [Count(count) for count in plain]
             first, *rest = windows
-            seen, weighted, vector = (
-                [window[i] - first[i] for window in rest[: len(ticks)]] for i in range(3)
+            seen, weighted, vector, inner = (
+                [window[i] - first[i] for window in rest[: len(ticks)]] for i in range(4)
             )
             if seen != plain:
                 raise CountError(f"the timer counts {plain}, the plugin {seen}")
-            if "mve" in self.plan.board.isa:
-                return [Count(*each) for each in zip(plain, weighted, vector, strict=True)]
-        else:
-            reads = self.backend.counter_reads(reads_wanted(len(ticks) + unreported))
-            reads = reads[: len(reads) - 2 * unreported]
-            empty_weighted, raw = join(reads, overhead, ticks)
-            weighted = [value - empty_weighted for value in raw]
+            only_mve = vector if "mve" in self.plan.board.isa else [None] * len(plain)
+            each = zip(plain, weighted, only_mve, inner, strict=True)
+            return [Count(*counts) for counts in each]
+        reads = self.backend.counter_reads(reads_wanted(len(ticks) + unreported))
+        reads = reads[: len(reads) - 2 * unreported]
+        empty_weighted, raw = join(reads, overhead, ticks)
+        weighted = [value - empty_weighted for value in raw]
         return [Count(*each) for each in zip(plain, weighted, strict=True)]
 
     def _instructions(self, ticks: float) -> int:

@@ -4,7 +4,8 @@
                                 [--write-baseline]
 
 Plain counts are executed instructions; weighted ones count an instruction that moves several
-registers once per register (on MVE once per Q register).  The anchor is TensorFlow Lite Micro with
+registers once per register (on MVE once per Q register).  `inter` is the share of the engine's code
+that is no kernel (QEMU boards, with a C compiler).  The anchor is TensorFlow Lite Micro with
 CMSIS-NN at its best build, GCC 12, counted the same way.  Models other than digits come from the
 data folder beside the clone, with its seed 1 as input.  --layers adds each operator, and how far it
 is from a floor: what an ideal kernel of its class would take on that core.
@@ -265,7 +266,7 @@ def is_of_interest(board: str, model: str) -> bool:
 
 HEAD = (
     f"{'board':<14}{'model':<25}{'plain':>12}{'weighted':>12}{'/MAC':>7}{'w/MAC':>7}"
-    f"{'anchor':>12}{'ratio':>7}{'image':>9}{'arena':>8}{'engine':>8}  missed"
+    f"{'anchor':>12}{'ratio':>7}{'image':>9}{'arena':>8}{'engine':>8}{'inter':>7}  missed"
 )
 LAYER_HEAD = (
     f"{'':5}{'operator':<20}{'MACs':>11}{'plain':>12}{'weighted':>12}{'/MAC':>8}{'/out':>8}"
@@ -290,6 +291,7 @@ def show(row: Row) -> None:
         f"{count.plain / row.macs:>7.3f}{_number(_per(count.weighted, row.macs), '.3f'):>7}"
         f"{_number(anchor, ','):>12}{_number(_per(count.plain, anchor), '.3f'):>7}"
         f"{row.image_bytes:>9,}{row.arena_bytes:>8,}{_number(row.engine_flash_bytes, ','):>8}"
+        f"{_number(_per(count.interpreter, count.plain), '.2%'):>7}"
         f"  {', '.join(row.missed())}"
     )
     if not row.layers:

@@ -23,27 +23,27 @@ static const void *slot_data(const struct hb_engine *engine, const struct hb_ima
 }
 
 /* Filter of a canonical kernel: the weights' shape; of a packed stream: in the parameters. */
-struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct hb_image_op *op) {
-    const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[0]);
-    const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
+static struct hb_conv_args conv_args(const struct hb_engine *engine, const struct hb_image_op *op,
+                                     const struct hb_image_tensor *in,
+                                     const struct hb_image_tensor *out) {
     const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
     const struct hb_image_conv params = hb_conv_params(engine, op);
     const bool packed = hb_is_packed(op);
     return (struct hb_conv_args){
-        .input = tensor_data(engine, &in),
+        .input = tensor_data(engine, in),
         .weights = tensor_data(engine, &weights),
         .bias = slot_data(engine, op, 2),
         .multiplier = slot_data(engine, op, 3),
         .shift = slot_data(engine, op, 4),
-        .output = tensor_data(engine, &out),
+        .output = tensor_data(engine, out),
         .scratch = engine->arena + op->scratch_offset,
-        .batches = (int32_t)in.dims[0],
-        .in_h = (int32_t)in.dims[1],
-        .in_w = (int32_t)in.dims[2],
-        .in_c = (int32_t)in.dims[3],
-        .out_h = (int32_t)out.dims[1],
-        .out_w = (int32_t)out.dims[2],
-        .out_c = (int32_t)out.dims[3],
+        .batches = (int32_t)in->dims[0],
+        .in_h = (int32_t)in->dims[1],
+        .in_w = (int32_t)in->dims[2],
+        .in_c = (int32_t)in->dims[3],
+        .out_h = (int32_t)out->dims[1],
+        .out_w = (int32_t)out->dims[2],
+        .out_c = (int32_t)out->dims[3],
         .filter_h = packed ? params.filter_h : (int32_t)weights.dims[1],
         .filter_w = packed ? params.filter_w : (int32_t)weights.dims[2],
         .params = params,
@@ -52,7 +52,7 @@ struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct
 
 /* Whether packed weights are of two channels in a byte. */
 static inline bool is_s4(const struct hb_engine *engine, const struct hb_image_op *op) {
-    return hb_tensor_at(engine, op->inputs[1]).dtype == HB_DTYPE_INT8;
+    return hb_dtype_at(engine, op->inputs[1]) == HB_DTYPE_INT8;
 }
 
 #ifdef HB_KERNELS_DSP
@@ -97,10 +97,17 @@ HB_PART static bool conv_ref(const struct hb_image_op *op, uint8_t dtype,
     HB_RUN(depthwise_conv_2d_s8xs8_ref, args);
 }
 
+struct hb_conv_args hb_conv_args_of(const struct hb_engine *engine, const struct hb_image_op *op) {
+    const struct hb_image_tensor in = hb_tensor_at(engine, op->inputs[0]);
+    const struct hb_image_tensor out = hb_tensor_at(engine, op->output);
+    return conv_args(engine, op, &in, &out);
+}
+
 HB_PART static bool run_conv(const struct hb_engine *engine, const struct hb_image_op *op,
-                             const struct hb_image_tensor *in, bool dry) {
+                             const struct hb_image_tensor *in, const struct hb_image_tensor *out,
+                             bool dry) {
     if (hb_is_by_rows(engine, op)) HB_RUN_CALL(rows, hb_run_by_rows(engine, op));
-    const struct hb_conv_args args = hb_conv_args_of(engine, op);
+    const struct hb_conv_args args = conv_args(engine, op, in, out);
 #ifdef HB_KERNELS_DSP
     if (op->variant == HB_KERNEL_DSP) return conv_dsp(engine, op, in->dtype, &args, dry);
     if (op->variant == HB_KERNEL_DSP_WINOGRAD) HB_RUN(conv_2d_s8xs8_winograd_dsp, &args);
@@ -329,7 +336,7 @@ bool hb_dispatch(const struct hb_engine *engine, const struct hb_image_op *op, b
         op->inputs[0] == HB_IMAGE_NO_TENSOR ? out : hb_tensor_at(engine, op->inputs[0]);
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:
-    case HB_OPCODE_DEPTHWISE_CONV_2D: return run_conv(engine, op, &in, dry);
+    case HB_OPCODE_DEPTHWISE_CONV_2D: return run_conv(engine, op, &in, &out, dry);
     case HB_OPCODE_FULLY_CONNECTED: return run_fully_connected(engine, op, &in, dry);
     case HB_OPCODE_AVERAGE_POOL_2D:
     case HB_OPCODE_MAX_POOL_2D: return run_pool(engine, op, &in, &out, dry);
@@ -342,11 +349,9 @@ bool hb_dispatch(const struct hb_engine *engine, const struct hb_image_op *op, b
             return run_add(engine, op, &in, &out, dry);
         }
         HB_RUN_CALL(elementwise, hb_run_binary(engine, op));
-    case HB_OPCODE_TRANSPOSE_CONV:
-        HB_RUN_CALL(transpose_conv, hb_run_transpose_conv(engine, op));
+    case HB_OPCODE_TRANSPOSE_CONV: HB_RUN_CALL(transpose_conv, hb_run_transpose_conv(engine, op));
     case HB_OPCODE_SVDF:
-    case HB_OPCODE_LSTM:
-        HB_RUN_CALL(recurrent, hb_run_recurrent(engine, op, &in, &out));
+    case HB_OPCODE_LSTM: HB_RUN_CALL(recurrent, hb_run_recurrent(engine, op, &in, &out));
     default: break;
     }
     if (is_elementwise(op->opcode)) {

@@ -8,6 +8,7 @@
 
 /* Records, decoded; the index or offset must have been validated. */
 struct hb_image_tensor hb_tensor_at(const struct hb_engine *engine, uint32_t index);
+uint8_t hb_dtype_at(const struct hb_engine *engine, uint32_t index);
 struct hb_image_op hb_op_at(const struct hb_engine *engine, uint32_t index);
 uint16_t hb_io_at(const struct hb_engine *engine, uint32_t index);
 struct hb_image_conv hb_conv_params(const struct hb_engine *engine, const struct hb_image_op *op);

@@ -2,9 +2,9 @@
 
 /* The decoders fail only on a wrong length, which is a constant here. */
 #define DECODE(kind, offset)                                                                       \
-    struct hb_image_##kind record = {0};                                                           \
+    struct hb_image_##kind record;                                                                 \
     if (hb_image_##kind##_decode(engine->image + (offset), sizeof_##kind, &record) != 0) {         \
-        return record;                                                                             \
+        return (struct hb_image_##kind){0};                                                        \
     }                                                                                              \
     return record
 
@@ -27,6 +27,11 @@ enum {
 
 struct hb_image_tensor hb_tensor_at(const struct hb_engine *engine, uint32_t index) {
     DECODE(tensor, engine->header.tensors_offset + index * HB_IMAGE_TENSOR_BYTES);
+}
+
+/* The record's second byte, without the others. */
+uint8_t hb_dtype_at(const struct hb_engine *engine, uint32_t index) {
+    return engine->image[engine->header.tensors_offset + index * HB_IMAGE_TENSOR_BYTES + 1u];
 }
 
 struct hb_image_op hb_op_at(const struct hb_engine *engine, uint32_t index) {
