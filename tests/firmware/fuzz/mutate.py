@@ -384,7 +384,7 @@ def kernels(e: Editor) -> bool:
     if variant <= m.Kernel.REFERENCE and e.chance.random() < 0.8:
         e.op(op, variant=1 - variant)
     else:
-        e.op(op, variant=e.chance.randrange(6))
+        e.op(op, variant=e.chance.randrange(len(m.Kernel)))
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -20,12 +21,15 @@ from tests.firmware.dsp_graphs import (
     depthwise_sweep,
     flat_sweep,
     pool_sweep,
+    winograd_sweep,
 )
 from tests.firmware.fuzz.evaluate import Original, Originals, key
 from tests.firmware.schemes import SCHEMES, random_graph, scheme_graph
 from tests.firmware.thumb1_graphs import odd_conv_sweep, odd_flat_sweep
 
 ISAS = ((), ("dsp",), ("mve",), ("thumb1",), ("rv32im",))
+#: Coding of the weights, and what is optimized.
+WAYS = (("", "size"), ("layer", "size"), ("once", "size"), ("", "speed"))
 VECTOR_BYTES = 1024
 MOST_IMAGE_BYTES = 24 << 10
 SWEEPS = {
@@ -34,6 +38,7 @@ SWEEPS = {
     "flat": flat_sweep,
     "pool": pool_sweep,
     "add": add_sweep,
+    "winograd": winograd_sweep,
     "mve conv": mve_graphs.conv_sweep,
     "mve depthwise": mve_graphs.depthwise_sweep,
     "mve flat": mve_graphs.flat_sweep,
@@ -86,24 +91,25 @@ def build() -> tuple[list[Seed], Originals]:
     for name, graph in graphs().items():
         seen: set[bytes] = set()
         for isa in ISAS:
-            for coding in ("", "layer", "once"):
+            for coding, optimize in WAYS:
                 chosen = pruned(graph) if coding else graph
-                data = models.pack(chosen, isa=isa, coding=coding).data
+                data = models.pack(chosen, isa=isa, coding=coding, optimize=optimize).data
                 if data in seen or len(data) > MOST_IMAGE_BYTES:
                     continue
                 seen.add(data)
                 if isa:
                     originals |= packed_operators(chosen, isa[0])
-                label = "-".join((name, *isa, *filter(None, [coding])))
+                speed = optimize if optimize == "speed" else ""
+                label = "-".join((name, *isa, *filter(None, [coding, speed])))
                 seeds.append(Seed(label, data, vector(chosen)))
     return seeds, originals
 
 
 def packed_operators(graph: Graph, isa: str) -> Originals:
     """The operators of a network that an instruction set's packer takes."""
-    kernel, pack_step = PACKERS[isa]
     found: Originals = {}
-    for step in lower(graph):
+    packers = [(kernel, pack_step) for needed, kernel, pack_step in PACKERS if needed == isa]
+    for step, (kernel, pack_step) in product(lower(graph), packers):
         packed = pack_step(graph, step) if step.inputs else None
         if packed is None:
             continue
