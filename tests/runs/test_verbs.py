@@ -8,11 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.conftest import ROOT, hilbench, require_shared
 
 from hilbench import workloads
 from hilbench.cli.app import VERBS
+from hilbench.models import Graph, Operator, Tensor, writer
+from hilbench.models.graph import FullyConnectedOptions
 
 
 def test_help_is_fast() -> None:
@@ -147,10 +150,36 @@ def test_speed_may_cost_flash() -> None:
     assert plan["image"]["bytes"] == speed["image_bytes"]
 
 
-def test_pack_names_what_is_unsupported() -> None:
-    outcome = hilbench("pack", require_shared("mlperf-tiny/kws_dynamic.tflite"))
+def test_pack_names_what_is_unsupported(tmp_path: Path) -> None:
+    """The operator, its place and its tensor: weights of a type that no operator takes."""
+    weights = Tensor("w", (2, 4), "int16", (0.1,), (0,), data=np.ones((2, 4), np.int16))
+    data = Tensor("x", (1, 4), "int8", (0.1,), (0,))
+    graph = Graph(
+        (data, weights, Tensor("y", (1, 2), "int8", (0.1,), (0,))),
+        (Operator("FULLY_CONNECTED", (0, 1), (2,), FullyConnectedOptions()),),
+        (0,),
+        (2,),
+    )
+    path = tmp_path / "model.tflite"
+    path.write_bytes(writer.write(graph))
+    outcome = hilbench("pack", path)
     assert outcome.code == 2
-    assert "CONV_2D" in outcome.stderr
+    assert "operator 0 (FULLY_CONNECTED): weights 'w' are int16" in outcome.stderr
+
+
+def test_pack_draws_the_memory_plan() -> None:
+    outcome = hilbench(
+        "pack",
+        workloads.get("digits").default_model,
+        "--board",
+        "mps2-an386",
+        "--weights",
+        "huffman",
+    )
+    assert outcome.code == 0, outcome.stderr
+    assert "(no plan is smaller)" in outcome.stdout
+    assert "huffman" in outcome.stdout
+    assert 'OPS="' in outcome.stderr
 
 
 def test_pack_refuses_what_is_no_model(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilbench.errors import BundleError, HostIOError
@@ -104,6 +104,7 @@ def test_without_manifest_it_is_interrupted_and_can_be_reopened(tmp_path: Path) 
         BundleWriter.reopen(writer.folder)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200))
 def test_a_torn_last_line_is_cut_and_nothing_before_it(torn: int) -> None:
     lines = [encode_line({"event": "sample", "v": v, "out": "ab" * v}) for v in range(5)]
