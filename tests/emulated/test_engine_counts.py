@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,11 @@ def test_weighted_counts_of_qemu_and_the_virtual_board_are_the_same() -> None:
     need("mps2-an500")
     need("nucleo-f746")
     qemu, virtual = (measure(board, "digits", True) for board in ("mps2-an500", "nucleo-f746"))
-    assert qemu.count == virtual.count
-    assert [layer.count for layer in qemu.layers] == [layer.count for layer in virtual.layers]
+    both = [
+        [replace(count, interpreter=None) for count in (row.count, *(x.count for x in row.layers))]
+        for row in (qemu, virtual)  # only the plugin knows the interpreter's share
+    ]
+    assert both[0] == both[1]
 
 
 def test_without_a_compiler_there_are_plain_counts_alone(monkeypatch: pytest.MonkeyPatch) -> None:

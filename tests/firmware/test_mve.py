@@ -53,7 +53,7 @@ def test_the_model_of_the_kernels_is_exact(engine: Engine, sweep: str) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("seeds", [1, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_the_kernels_are_exact(seeds: int) -> None:
     with running(BOARD) as target:
         hello = target.line.ask(p.Hello(), p.HelloReply)

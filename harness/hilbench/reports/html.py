@@ -21,14 +21,7 @@ WRONG_SHOWN = 24
 PICTURE_SIDE = 96
 #: Most classes for which the confusion matrix and the bars of each class are drawn.
 CLASSES_SHOWN = 32
-MEMORY = (
-    "image_bytes",
-    "engine_flash_bytes",
-    "engine_min_flash_bytes",
-    "arena_bytes",
-    "vector_buffer_bytes",
-    "stack_bytes",
-)
+MEMORY = ("image_bytes", "engine_flash_bytes", "arena_bytes", "vector_buffer_bytes", "stack_bytes")
 
 
 @dataclass(frozen=True)

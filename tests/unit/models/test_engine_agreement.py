@@ -136,7 +136,7 @@ def test_random_networks_agree(engine: Engine, dtype: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 def test_many_random_networks_agree(engine: Engine, dtype: str) -> None:
-    for seed in range(20_000, 23_000):
+    for seed in range(20_000, 20_600):
         graph = random_graph(seed, dtype, operators=10)
         graph = keep_only_last_output(graph)
         assert_agrees(engine, graph, as_vectors(random_inputs(graph, seed, count=2)))
