@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.models.dsp import MAX_FILTER, Packed
+from hilbench.models.dsp import MAX_FILTER, Packed, weights_of
 from hilbench.models.graph import Graph
 from hilbench.models.mve_add import add_constants
 from hilbench.models.mve_weights import (
@@ -110,7 +110,7 @@ class _Window:
 def _window(graph: Graph, step: Step) -> _Window | None:
     p = step.params
     assert isinstance(p, image.Conv)
-    weights = _weights(graph, step)
+    weights = weights_of(graph, step)
     data, output = graph.tensors[step.inputs[0]], graph.tensors[step.output]
     if step.opcode == image.Opcode.FULLY_CONNECTED:
         channels, depth = weights.shape
@@ -164,7 +164,7 @@ def _pack_matmul(graph: Graph, step: Step, form: _Format) -> Packed | None:
 def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
     p = step.params
     assert isinstance(p, image.Conv)
-    weights = _weights(graph, step)
+    weights = weights_of(graph, step)
     _, height, width, channels = weights.shape
     factors = scales(step)
     if (
@@ -210,7 +210,7 @@ def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
 def _pack_fully_connected(graph: Graph, step: Step) -> Packed | None:
     p = step.params
     assert isinstance(p, image.Conv)
-    weights = _weights(graph, step)
+    weights = weights_of(graph, step)
     matrix = padded(weights, LANES)
     stream = stream_dot(graph, step, matrix)
     if stream is None:
@@ -238,11 +238,3 @@ def _pack_add(graph: Graph, step: Step) -> Packed | None:
 def _strip_elements(columns: int, filter_v: int, out_v: int, stride_v: int) -> int:
     """Elements of a diagonal strip (hb_mve.h)."""
     return columns * filter_v + ((out_v - 1) * stride_v if filter_v > stride_v else 0)
-
-
-def _weights(graph: Graph, step: Step) -> Int64:
-    data = graph.tensors[step.inputs[1]].data
-    assert data is not None
-    whole = data.astype(np.int64)
-    connected = step.opcode == image.Opcode.FULLY_CONNECTED
-    return whole.reshape(len(whole), -1) if connected else whole

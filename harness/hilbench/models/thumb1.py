@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.models.dsp import MAX_FILTER, MAX_POOL_POSITIONS, Packed
+from hilbench.models.dsp import MAX_FILTER, MAX_POOL_POSITIONS, Packed, int32, weights_of
 from hilbench.models.dsp_add import add_tables
 from hilbench.models.graph import Graph
 from hilbench.models.operator_view import Int32, Step
@@ -183,7 +183,7 @@ def _records(graph: Graph, step: Step, matrix: Int64) -> Int32 | None:
     least, scale = scaled
     padded = np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % 4))).astype(np.int8)
     words = np.ascontiguousarray(padded).view("<i4").astype(np.int64)
-    return _int32(np.hstack([(folded - least)[:, None], words, scale]))
+    return int32(np.hstack([(folded - least)[:, None], words, scale]))
 
 
 def scales(step: Step, lowest: Int64, highest: Int64) -> tuple[Int64, Int64] | None:
@@ -290,15 +290,8 @@ def _weights(graph: Graph, step: Step) -> Int64 | None:
     tensor = graph.tensors[step.inputs[1]]
     if tensor.dtype != "int8" or tensor.data is None:
         return None
-    whole = tensor.data.astype(np.int64)
-    connected = step.opcode == image.Opcode.FULLY_CONNECTED
-    return whole.reshape(len(whole), -1) if connected else whole
+    return weights_of(graph, step)
 
 
 def _words(size: int) -> int:
     return -(-size // 4)
-
-
-def _int32(values: Int64) -> Int32:
-    """Modulo 2**32."""
-    return values.astype(np.uint64).astype(np.uint32).view(np.int32)
