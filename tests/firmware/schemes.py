@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 sys.path.append(str(ROOT / "tests" / "unit" / "models"))
 
-from random_graphs import random_graph
-from scheme_graphs import SCHEMES, scheme_graph
+from random_graphs import as_vectors, random_graph
+from scheme_graphs import SCHEMES, scheme_graph, scheme_inputs
 
-__all__ = ["SCHEMES", "random_graph", "scheme_graph"]
+__all__ = ["SCHEMES", "as_vectors", "random_graph", "scheme_graph", "scheme_inputs"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,13 +9,9 @@ from hilbench import models
 from hilbench.boards import load_catalogue
 from hilbench.boards.catalogue import find_board
 from hilbench.schema import protocol as p
-from tests.conftest import ROOT
 from tests.firmware.qemu import running
+from tests.firmware.schemes import SCHEMES, as_vectors, scheme_graph, scheme_inputs
 from tests.firmware.test_dsp import layer_crcs
-
-sys.path.insert(0, str(Path(ROOT) / "tests" / "unit" / "models"))
-from random_graphs import as_vectors
-from scheme_graphs import SCHEMES, scheme_graph, scheme_inputs
 
 BOARDS = ("mps2-an386", "mps2-an385-m0", "mps2-an500", "mps3-an547", "rv32-virt")
 
