@@ -88,7 +88,7 @@ CASES = {
     "HardFault": Case(
         {"hard_fault": {"address": kernel_address(), "count": 12}},
         6,
-        r"HardFault at PC 0x0800.... \(hb_conv_2d_s8.*\), LR 0x0800.... \(hb_.*CFSR 0x00010000",
+        r"HardFault at PC 0x0800.... \(hb_conv_2d_s8.*\), LR 0x0800.... \(\w+\+0x.*CFSR 0x00010000",
     ),
 }
 
