@@ -19,14 +19,11 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "harness"))
 
-import numpy as np  # noqa: E402
-
 from hilbench import models, workloads  # noqa: E402
 from hilbench.models import writer  # noqa: E402
 from hilbench.schemes import export, layers, post_training, training  # noqa: E402
 from hilbench.schemes.augmentation import shifted  # noqa: E402
 from hilbench.schemes.network import Network  # noqa: E402
-from hilbench.workloads.digits import GREY_MAX, Split, load_split  # noqa: E402
 
 SEED = 20261124
 CALIBRATION_VECTORS = 300
@@ -47,12 +44,6 @@ NETWORK = Network(
 )
 
 
-def data_of(part: Split) -> training.Data:
-    """Grey values 0 to 16 as 0.0 to 1.0."""
-    values = part.images.astype(np.float32) / np.float32(GREY_MAX)
-    return training.Data(values[..., None], part.labels.astype(np.int64))
-
-
 def accuracy(content: bytes, name: str) -> float:
     """Top-1 on the held-out part, by the reference interpreter."""
     graph = models.loads(content, name)
@@ -67,7 +58,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "harness/hilbench/workloads/data")
     out: Path = parser.parse_args().out
-    part, validation = data_of(load_split("train")), data_of(load_split("validation"))
+    digits = workloads.get("digits")
+    part = training.data_of(digits.examples("train"), NETWORK.input_shape)
+    validation = training.data_of(digits.examples("validation"), NETWORK.input_shape)
     fitted = training.fit(NETWORK, NETWORK.initial(SEED), part, validation, RECIPE)
     float_graph = export.float_graph(NETWORK, fitted.params, softmax=True, input_name="image")
     int8_graph = post_training.quantize(

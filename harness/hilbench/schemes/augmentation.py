@@ -38,7 +38,8 @@ def scaled(spread: float) -> Augment:
 
     def augment(x: Array, rng: np.random.Generator) -> Array:
         factors = rng.uniform(1 - spread, 1 + spread, len(x)).astype(x.dtype)
-        return x * factors.reshape(-1, *([1] * (x.ndim - 1)))
+        result: Array = x * factors.reshape(-1, *([1] * (x.ndim - 1)))
+        return result
 
     return augment
 
@@ -47,7 +48,8 @@ def noisy(deviation: float) -> Augment:
     """Gaussian noise added."""
 
     def augment(x: Array, rng: np.random.Generator) -> Array:
-        return x + rng.normal(0.0, deviation, x.shape).astype(x.dtype)
+        result: Array = x + rng.normal(0.0, deviation, x.shape).astype(x.dtype)
+        return result
 
     return augment
 

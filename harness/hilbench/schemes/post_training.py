@@ -94,7 +94,9 @@ def weight_scales(weights: Array, bits: int, axis: int | None) -> NDArray[np.flo
     """Symmetric scales by the largest magnitude, broadcastable to the weights."""
     others = None if axis is None else tuple(i for i in range(weights.ndim) if i != axis)
     peak = np.abs(weights.astype(np.float64)).max(axis=others, keepdims=True)
-    return np.maximum(peak / ((1 << (bits - 1)) - 1), 1e-9).astype(np.float32)
+    steps = np.maximum(peak / ((1 << (bits - 1)) - 1), 1e-9)
+    scales: NDArray[np.float32] = steps.astype(np.float32)
+    return scales
 
 
 def quantized_weights(weights: Array, scales: NDArray[np.float32], bits: int) -> NDArray[np.int8]:

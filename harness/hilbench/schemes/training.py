@@ -16,8 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.schemes.layers import Shape
 from hilbench.schemes.network import Params
 from hilbench.schemes.objectives import Objective, cross_entropy
+from hilbench.workloads import Examples
 
 Array = NDArray[Any]
 #: ``augment(values, rng) -> values`` of the same shape.
@@ -33,6 +35,11 @@ class Data:
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+def data_of(examples: Examples, input_shape: Shape) -> Data:
+    """A part of a workload for a network: each example in ``input_shape``."""
+    return Data(examples.values.reshape(-1, *input_shape), examples.labels)
 
 
 @dataclass(frozen=True)
