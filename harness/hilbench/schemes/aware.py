@@ -157,4 +157,3 @@ def _average(layer: AveragePool, values: Array, zero_point: int) -> tuple[Array,
     total = np.rint(mean * count).astype(np.int64)
     rounded = np.sign(total) * ((np.abs(total) + count // 2) // count)
     return (rounded - zero_point).astype(np.float32), context
-
