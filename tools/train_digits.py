@@ -39,7 +39,6 @@ from hilbench.models.graph import (  # noqa: E402
     Tensor,
 )
 from hilbench.quantization import Activation  # noqa: E402
-from hilbench.workloads.digits import GREY_MAX, Split, load_split  # noqa: E402
 
 SEED = 20261124
 EPOCHS = 120
@@ -49,13 +48,13 @@ WEIGHT_DECAY = 2e-3
 CALIBRATION_VECTORS = 300
 
 
-def train(part: Split, validation: Split) -> network.Params:
+def train(part: workloads.Examples, validation: workloads.Examples) -> network.Params:
     """Parameters of the epoch that does best on the validation part (the last of equals)."""
     params = network.initial(SEED)
     optimizer = network.Adam(params, WEIGHT_DECAY)
     rng = np.random.default_rng(SEED)
-    images, labels = scaled(part.images), part.labels.astype(np.int64)
-    held = scaled(validation.images)
+    images, labels = part.values, part.labels
+    held = validation.values
     batches = len(images) // BATCH
     best, best_loss = params, math.inf
     for epoch in range(EPOCHS):
@@ -66,15 +65,10 @@ def train(part: Split, validation: Split) -> network.Params:
             x = shifted(images[chosen], rng)
             _, gradients = network.loss_and_gradients(params, x, labels[chosen])
             optimizer.step(gradients, rate)
-        loss, _ = network.loss_and_gradients(params, held, validation.labels.astype(np.int64))
+        loss, _ = network.loss_and_gradients(params, held, validation.labels)
         if loss <= best_loss:
             best_loss, best = loss, {name: p.copy() for name, p in params.items()}
     return best
-
-
-def scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Grey values 0 to 16 as 0.0 to 1.0."""
-    return images.astype(np.float32) / np.float32(GREY_MAX)
 
 
 def shifted(images: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -144,9 +138,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "harness/hilbench/workloads/data")
     out: Path = parser.parse_args().out
-    part, validation = load_split("train"), load_split("validation")
+    digits = workloads.get("digits")
+    part, validation = digits.examples("train"), digits.examples("validation")
     float_graph = graph_of(train(part, validation))
-    calibration = scaled(part.images[:CALIBRATION_VECTORS])
+    calibration = part.values[:CALIBRATION_VECTORS]
     int8_graph = post_training.quantize(float_graph, calibration)
     out.mkdir(parents=True, exist_ok=True)
     for name, graph in (("digits_f32", float_graph), ("digits_w8a8", int8_graph)):

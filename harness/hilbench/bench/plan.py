@@ -144,10 +144,9 @@ class Plan:
         }
         workload = {
             "name": self.workload.name,
-            "digest": self.workload.digest,
+            "digest": self.workload.asked,
             "vectors": len(self.vectors),
-            "vector_bytes": int(self.vectors.shape[1]),
-            "encoding": self.workload.encoding,
+            "preprocessing": self.workload.preprocessing,
             "metric": self.workload.metric,
             "task": self.workload.task,
         }
@@ -162,6 +161,11 @@ class Plan:
             "device": options.device,
             "workload": {
                 **workload,
+                "encoding": self.workload.encoding,
+                "encoded_digest": self.workload.digest,
+                "vector_bytes": int(self.vectors.shape[1]),
+                "synthetic": self.workload.synthetic,
+                "view": self.workload.view,
                 "classes": list(self.workload.classes),
                 "source": self.workload.source,
             },
@@ -275,7 +279,7 @@ def restore(bundle: Bundle) -> Plan:
     if plan.expected.tobytes() != expected.tobytes():
         raise BundleError(f"{bundle.folder} cannot be resumed: its expected outputs were altered")
     fresh = json.loads(json.dumps(plan.to_json()))
-    if fresh["workload_identity"] != stored.get("workload_identity"):
+    if fresh["workload"] != stored.get("workload"):
         raise BundleError(f"{bundle.folder} cannot be resumed: its vectors or labels were altered")
     changed = [key for key in fresh if key not in MAY_CHANGE and fresh[key] != stored.get(key)]
     if changed:
@@ -319,6 +323,10 @@ def _stored_workload(
         classes=tuple(workload["classes"]),
         target=stored["quality_target"],
         source=workload["source"],
+        preprocessing=workload["preprocessing"],
+        synthetic=workload["synthetic"],
+        view=workload["view"],
+        asked=workload["digest"],
     )
 
 

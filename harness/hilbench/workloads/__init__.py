@@ -8,9 +8,11 @@ from hilbench.workloads.metrics import predictions, top1
 from hilbench.workloads.random_inputs import random_vectors
 from hilbench.workloads.user_inputs import user_vectors
 from hilbench.workloads.vectors import Vectors
-from hilbench.workloads.workload import Workload
+from hilbench.workloads.workload import Examples, Part, Workload
 
 __all__ = [
+    "Examples",
+    "Part",
     "Vectors",
     "Workload",
     "get",

@@ -8,18 +8,12 @@ the same hand on both sides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hilbench.models import Graph
-from hilbench.workloads.encoding import encode_real
-from hilbench.workloads.vectors import Vectors
-from hilbench.workloads.workload import Workload, single_input
+from hilbench.workloads.workload import Examples, Part, Workload
 
 GREY_MAX = 16
 HELD_OUT = 450
@@ -33,16 +27,8 @@ Source: UCI Optical Recognition of Handwritten Digits, test part, doi:10.24432/C
 """
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One part: images (n, 8, 8) of uint8 0 to 16, labels (n,) of uint8."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-
-
-def load_split(part: Literal["train", "validation", "held-out"]) -> Split:
-    """One part of the data, in the order of the file."""
+def examples(part: Part) -> Examples:
+    """One part of the data, in the order of the file; values (n, 8, 8) from 0 to 1."""
     with resources.as_file(_data("digits.npz")) as path, np.load(path) as stored:
         images, labels = stored["images"], stored["labels"]
     first, second = len(images) - HELD_OUT - VALIDATION, len(images) - HELD_OUT
@@ -51,24 +37,8 @@ def load_split(part: Literal["train", "validation", "held-out"]) -> Split:
         "validation": slice(first, second),
         "held-out": slice(second, len(images)),
     }[part]
-    return Split(images[span], labels[span])
-
-
-def held_out(graph: Graph) -> Vectors:
-    """The held-out part, encoded for a model."""
-    tensor = single_input(graph, "digits")
-    split = load_split("held-out")
-    raw, text = encode_real(split.images.astype(np.float32) / np.float32(GREY_MAX), tensor)
-    return Vectors(
-        name="digits",
-        vectors=raw,
-        labels=split.labels.astype(np.int64),
-        encoding=f"grey value / {GREY_MAX}; {text}",
-        metric="top1",
-        classes=DIGITS.classes,
-        target=DIGITS.target,
-        source=DIGITS.card.splitlines()[-1],
-    )
+    values = images[span].astype(np.float32) / np.float32(GREY_MAX)
+    return Examples(values, labels[span].astype(np.int64))
 
 
 def model_path(scheme: str) -> Path:
@@ -87,7 +57,9 @@ DIGITS = Workload(
     metric="top1",
     target=TARGET_TOP1,
     card=CARD,
+    preprocessing=f"grey value / {GREY_MAX}",
+    view="image",
     schemes=("w8a8", "f32"),
-    vectors=held_out,
+    examples=examples,
     model_path=model_path,
 )

@@ -15,6 +15,9 @@ from hilbench.models import Graph
 from hilbench.workloads.encoding import as_bytes, encode_real
 from hilbench.workloads.vectors import Vectors
 
+#: Vectors as bytes, how they were encoded, and the real values behind them, where there are.
+Encoded = tuple[NDArray[np.uint8], str, NDArray[np.float32] | None]
+
 
 @dataclass(frozen=True)
 class LabelRow:
@@ -47,8 +50,9 @@ def user_vectors(inputs: Path, labels: Path | None, graph: Graph) -> Vectors:
     rows = None if labels is None else read_labels(labels)
     if inputs.is_dir():
         vectors, encoding = _from_folder(inputs, rows, graph)
+        values = None
     elif inputs.suffix == ".npy" and inputs.is_file():
-        vectors, encoding = _from_array(inputs, graph)
+        vectors, encoding, values = _from_array(inputs, graph)
     else:
         raise VectorError(f"{inputs}: neither a folder nor a .npy file")
     if len(vectors) == 0:
@@ -63,6 +67,7 @@ def user_vectors(inputs: Path, labels: Path | None, graph: Graph) -> Vectors:
         vectors=vectors,
         labels=None if rows is None else np.array([row.label for row in rows], np.int64),
         encoding=encoding,
+        values=values,
         task="user" if rows is None else "classification",
         metric="" if rows is None else "top1",
         classes=() if classes is None else tuple(str(i) for i in range(classes)),
@@ -158,7 +163,7 @@ def _check_floats(vectors: list[NDArray[np.uint8]], paths: list[Path], graph: Gr
             raise VectorError(f"{path}: a value that is not finite")
 
 
-def _from_array(path: Path, graph: Graph) -> tuple[NDArray[np.uint8], str]:
+def _from_array(path: Path, graph: Graph) -> Encoded:
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -172,7 +177,7 @@ def _from_array(path: Path, graph: Graph) -> tuple[NDArray[np.uint8], str]:
         raise VectorError(f"{path}: {error.message}") from error
 
 
-def _encode_array(array: NDArray[Any], graph: Graph) -> tuple[NDArray[np.uint8], str]:
+def _encode_array(array: NDArray[Any], graph: Graph) -> Encoded:
     """An array in the model's type is taken as it is; a float array is encoded as real values."""
     if len(graph.inputs) != 1:
         raise VectorError(f"an array for one input, the model has {len(graph.inputs)}")
@@ -185,12 +190,15 @@ def _encode_array(array: NDArray[Any], graph: Graph) -> tuple[NDArray[np.uint8],
         )
     if array.dtype.kind == "f":
         raw, text = encode_real(array.astype(np.float32), tensor)
-        return raw, f"real values of a {array.dtype} array; {text}"
+        values = array.astype(np.float32).reshape(len(array), size)
+        return raw, f"real values of a {array.dtype} array; {text}", values
     if array.dtype == tensor.dtype:
-        return as_bytes(array.reshape(len(array), size)), f"{array.dtype} array, unchanged"
+        raw = as_bytes(array.reshape(len(array), size))
+        return raw, f"{array.dtype} array, unchanged", None
     if array.dtype.kind in "ui" and tensor.dtype == "float32":
         raw, text = encode_real(array.astype(np.float32), tensor)
-        return raw, f"integers of a {array.dtype} array as real values; {text}"
+        values = array.astype(np.float32).reshape(len(array), size)
+        return raw, f"integers of a {array.dtype} array as real values; {text}", values
     raise VectorError(
         f"an array of {array.dtype}, the model takes {tensor.dtype}: give {tensor.dtype}, "
         "or real values as float32"

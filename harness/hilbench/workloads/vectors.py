@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +34,19 @@ class Vectors:
         Quality target of the metric.
     source : str
         Where the data come from.
+    preprocessing : str
+        From the data's own units to the real values that a float model takes, in words.
+    values : ndarray, shape (n, elements), or None
+        The real values before encoding; None where the vectors came in the model's own type.
+    synthetic : bool
+        The data were generated, not recorded.
+    view : str
+        How a vector is shown: ``image``, ``waveform`` or ``row``.
+    asked : str
+        SHA-256, hex, of what is asked whatever answers: task, metric, preprocessing, real values
+        and labels.  Equal for models of different input types.  Computed when not given.
     digest : str
-        SHA-256, hex, of what is asked: task, metric, encoding, vectors and labels.  Computed when
-        not given.
+        SHA-256, hex, of the encoded vectors and labels.  Computed when not given.
     """
 
     name: str
@@ -47,11 +58,23 @@ class Vectors:
     classes: tuple[str, ...] = ()
     target: float | None = None
     source: str = ""
+    preprocessing: str = ""
+    values: NDArray[Any] | None = None
+    synthetic: bool = False
+    view: str = "row"
+    asked: str = ""
     digest: str = ""
 
     def __post_init__(self) -> None:
+        if not self.asked:
+            values = self.vectors if self.values is None else self.values
+            texts = [self.task, self.metric, self.preprocessing]
+            if self.values is None:  # the bytes mean nothing without their encoding
+                texts.append(self.encoding)
+            object.__setattr__(self, "asked", _digest(texts, values, self.labels))
         if not self.digest:
-            object.__setattr__(self, "digest", self._identity())
+            digest = _digest([self.encoding], self.vectors, self.labels)
+            object.__setattr__(self, "digest", digest)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -61,15 +84,20 @@ class Vectors:
         if n >= len(self.vectors):
             return self
         labels = None if self.labels is None else self.labels[:n]
-        return replace(self, vectors=self.vectors[:n], labels=labels, digest="")
+        values = None if self.values is None else self.values[:n]
+        return replace(
+            self, vectors=self.vectors[:n], values=values, labels=labels, asked="", digest=""
+        )
 
-    def _identity(self) -> str:
-        state = hashlib.sha256()
-        for text in (self.task, self.metric, self.encoding):
-            raw = text.encode()
-            state.update(struct.pack("<Q", len(raw)) + raw)
-        state.update(struct.pack("<QQ", *self.vectors.shape))
-        state.update(np.ascontiguousarray(self.vectors).tobytes())
-        if self.labels is not None:
-            state.update(b"labels" + self.labels.astype("<i8").tobytes())
-        return state.hexdigest()
+
+def _digest(texts: list[str], rows: NDArray[Any], labels: NDArray[np.int64] | None) -> str:
+    state = hashlib.sha256()
+    for text in texts:
+        raw = text.encode()
+        state.update(struct.pack("<Q", len(raw)) + raw)
+    flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
+    state.update(struct.pack("<QQ", *flat.shape) + flat.dtype.str.encode())
+    state.update(flat.tobytes())
+    if labels is not None:
+        state.update(b"labels" + labels.astype("<i8").tobytes())
+    return state.hexdigest()

@@ -5,10 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hilbench.errors import VectorError
 from hilbench.models import Graph, Tensor
+from hilbench.workloads.encoding import encode_real
 from hilbench.workloads.vectors import Vectors
+
+#: Parts of a data set: to fit, to choose with, and to report on, once.
+Part = Literal["train", "validation", "held-out"]
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """One part of a data set, as a float model takes it.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (n, ...)
+        Preprocessed real values.
+    labels : ndarray of int64, shape (n,)
+    groups : ndarray of int64, shape (n,), or None
+        Who or what each example comes from (person, voice): no group is in two parts.
+    """
+
+    values: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
 
 
 @dataclass(frozen=True)
@@ -18,18 +47,25 @@ class Workload:
     Attributes
     ----------
     name, task, metric : str
+        ``task`` is ``classification`` or ``anomaly``; ``metric`` is ``top1`` or ``auc``.
     classes : tuple of str
         Class names, in the order of the model's outputs.
     target : float or None
         Quality target of the metric, 0 to 1.
     card : str
-        What the data are: origin, licence, split.
+        What the data are: origin, licence, split.  Its last line names the source.
+    preprocessing : str
+        From the data's own units to ``Examples.values``, in words.
+    view : str
+        How a vector is shown: ``image``, ``waveform`` or ``row``.
     schemes : tuple of str
         Schemes of the models that ship with it, the default first.
-    vectors : callable
-        ``vectors(graph) -> Vectors``: the held-out data, encoded for a model.
+    examples : callable
+        ``examples(part) -> Examples``.
     model_path : callable
         ``model_path(scheme) -> Path`` of a shipped model.
+    synthetic : bool
+        The data were generated, not recorded: said wherever a result of it is shown.
     """
 
     name: str
@@ -38,14 +74,44 @@ class Workload:
     metric: str
     target: float | None
     card: str
+    preprocessing: str
+    view: str
     schemes: tuple[str, ...]
-    vectors: Callable[[Graph], Vectors]
+    examples: Callable[[Part], Examples]
     model_path: Callable[[str], Path]
+    synthetic: bool = False
 
     @property
     def default_model(self) -> Path:
         """The shipped model that answers unless another is asked for."""
         return self.model_path(self.schemes[0])
+
+    def vectors(self, graph: Graph) -> Vectors:
+        """The held-out part, encoded for a model.
+
+        Raises
+        ------
+        VectorError
+            The model has several inputs, or one of another size.
+        """
+        tensor = single_input(graph, self.name)
+        part = self.examples("held-out")
+        raw, encoding = encode_real(part.values, tensor)
+        return Vectors(
+            name=self.name,
+            vectors=raw,
+            labels=part.labels,
+            encoding=f"{self.preprocessing}; {encoding}",
+            task=self.task,
+            metric=self.metric,
+            classes=self.classes,
+            target=self.target,
+            source=self.card.splitlines()[-1],
+            preprocessing=self.preprocessing,
+            values=part.values,
+            synthetic=self.synthetic,
+            view=self.view,
+        )
 
 
 def single_input(graph: Graph, name: str) -> Tensor:

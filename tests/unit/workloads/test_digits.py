@@ -13,10 +13,10 @@ from tests.conftest import ROOT, require_module
 from hilbench import models, workloads
 from hilbench.errors import UsageError, VectorError
 from hilbench.models.graph import AddOptions, Graph, Operator, Tensor
-from hilbench.workloads.digits import load_split
 
 DATA = ROOT / "harness" / "hilbench" / "workloads" / "data"
 SCHEMES = ("w8a8", "f32")
+PARTS: tuple[workloads.Part, ...] = ("train", "validation", "held-out")
 
 
 def digits(scheme: str) -> tuple[models.Graph, workloads.Vectors]:
@@ -36,9 +36,9 @@ def test_registry() -> None:
 
 
 def test_the_parts_are_cut_by_position() -> None:
-    train, validation, held_out = (load_split(part) for part in ("train", "validation", "held-out"))
-    assert [len(s.labels) for s in (train, validation, held_out)] == [1197, 150, 450]
-    assert all(s.images.shape[1:] == (8, 8) and s.images.max() == 16 for s in (train, held_out))
+    parts = [workloads.get("digits").examples(part) for part in PARTS]
+    assert [len(part) for part in parts] == [1197, 150, 450]
+    assert all(part.values.shape[1:] == (8, 8) and part.values.max() == 1.0 for part in parts)
 
 
 def test_the_data_are_those_of_scikit_learn() -> None:
@@ -46,9 +46,9 @@ def test_the_data_are_those_of_scikit_learn() -> None:
     from sklearn import datasets
 
     images, labels = datasets.load_digits(return_X_y=True)
-    parts = [load_split(part) for part in ("train", "validation", "held-out")]
-    stored = np.concatenate([part.images for part in parts])
-    np.testing.assert_array_equal(stored.reshape(len(labels), 64), images)
+    parts = [workloads.get("digits").examples(part) for part in PARTS]
+    stored = np.concatenate([part.values for part in parts])
+    np.testing.assert_array_equal(16 * stored.reshape(len(labels), 64), images)
     np.testing.assert_array_equal(np.concatenate([part.labels for part in parts]), labels)
 
 
@@ -63,7 +63,7 @@ def test_accuracy_on_the_held_out_part(scheme: str) -> None:
 
 
 def test_encoding_is_exact_and_recorded() -> None:
-    grey = load_split("held-out").images.reshape(450, 64)
+    grey = 16 * workloads.get("digits").examples("held-out").values.reshape(450, 64)
     graph, data = digits("w8a8")
     tensor = graph.inputs[0]
     stored = data.vectors.view(np.int8).astype(np.float64)
@@ -82,11 +82,13 @@ def test_identity_is_that_of_what_is_asked() -> None:
     _, again = digits("w8a8")
     _, floats = digits("f32")
     assert data.digest == again.digest != floats.digest
+    assert data.asked == again.asked == floats.asked
     first = data.first(10)
     assert first.vectors.shape == (10, 64)
     assert first.labels is not None
     assert len(first.labels) == 10
     assert first.digest != data.digest
+    assert first.asked != data.asked
     assert data.first(450) is data
 
 
