@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from hilbench.errors import UsageError
+from hilbench.workloads.anomaly import ANOMALY
 from hilbench.workloads.digits import DIGITS
+from hilbench.workloads.keywords import KEYWORDS
 from hilbench.workloads.metrics import predictions, top1
+from hilbench.workloads.mnist import MNIST5K
+from hilbench.workloads.motion import MOTION
 from hilbench.workloads.random_inputs import random_vectors
 from hilbench.workloads.user_inputs import user_vectors
 from hilbench.workloads.vectors import Vectors
@@ -23,7 +27,7 @@ __all__ = [
     "user_vectors",
 ]
 
-_WORKLOADS = {workload.name: workload for workload in (DIGITS,)}
+_WORKLOADS = {workload.name: workload for workload in (DIGITS, MNIST5K, MOTION, ANOMALY, KEYWORDS)}
 
 
 def names() -> tuple[str, ...]:

@@ -64,7 +64,9 @@ def _voices(espeak: str, flite: str) -> tuple[Voice, ...]:
 
 RECIPES: dict[Part, PartRecipe] = {
     "train": PartRecipe(
-        _voices("m1 m3 m4 m6 m8 f1 f2 f4 Andrea edward linda max", "kal16 rms"),
+        _voices(
+            "m1 m3 m4 m6 m8 f1 f2 f4 Andrea edward linda max adam caleb steph gustave", "kal16 rms"
+        ),
         ("house", "water", "seven", "bird", "happy", "tree", "three", "music", "nine", "dog",
          "marvin", "wow", "table", "one", "cat", "river", "snow", "star", "bed", "low"),
         8,
@@ -94,7 +96,7 @@ ALL_VOICES: tuple[str, ...] = tuple(name for part in RECIPES for name in voices(
 
 
 def examples(part: Part) -> Examples:
-    """Features (n, 49, 1, 10) of a part, from the cache or made now (seconds).
+    """Features (n, 49, 10) of a part, from the cache or made now (seconds).
 
     Raises
     ------
@@ -125,7 +127,7 @@ def make(part: Part) -> Examples:
     order = _rng(part, "order").permutation(len(found))
     features = FEATURES(np.stack([found[i][0] for i in order]))
     return Examples(
-        values=features[:, :, None, :].astype(np.float32),
+        values=features.astype(np.float32),
         labels=np.array([found[i][1] for i in order], np.int64),
         groups=np.array([ALL_VOICES.index(found[i][2]) for i in order], np.int64),
     )
@@ -137,7 +139,7 @@ def _rng(*names: str) -> np.random.Generator:
 
 
 def _manner(rng: np.random.Generator) -> Manner:
-    return Manner(str(rng.choice(ACCENTS)), rng.uniform(0.8, 1.25), rng.uniform(0.75, 1.3))
+    return Manner(str(rng.choice(ACCENTS)), rng.uniform(0.85, 1.2), rng.uniform(0.8, 1.25))
 
 
 def _clip(sound: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -184,9 +186,7 @@ def _write(path: Path, examples: Examples) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         with temporary.open("wb") as stream:
-            np.savez(
-                stream, values=examples.values, labels=examples.labels, groups=examples.groups
-            )
+            np.savez(stream, values=examples.values, labels=examples.labels, groups=examples.groups)
         temporary.replace(path)
     except OSError:
         return

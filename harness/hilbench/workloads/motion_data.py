@@ -64,9 +64,7 @@ def recordings() -> tuple[Recording, ...]:
     )
 
 
-def windows(
-    values: NDArray[np.float64], length: int, stride: int
-) -> NDArray[np.float64]:
+def windows(values: NDArray[np.float64], length: int, stride: int) -> NDArray[np.float64]:
     """Windows (n, length, channels) of a recording; what is left at its end is dropped."""
     starts = range(0, len(values) - length + 1, stride)
     return np.stack([values[start : start + length] for start in starts])

@@ -17,6 +17,13 @@ from hilbench.workloads.vectors import Vectors
 
 #: Parts of a data set: to fit, to choose with, and to report on, once.
 Part = Literal["train", "validation", "held-out"]
+#: Scheme -> path of a shipped model.
+ModelPath = Callable[[str], Path]
+
+
+def nothing_missing() -> str | None:
+    """For data that ship with the package."""
+    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +73,8 @@ class Workload:
         ``model_path(scheme) -> Path`` of a shipped model.
     synthetic : bool
         The data were generated, not recorded: said wherever a result of it is shown.
+    missing : callable
+        What has to be installed before ``examples`` works, as a command; None = nothing.
     """
 
     name: str
@@ -78,8 +87,9 @@ class Workload:
     view: str
     schemes: tuple[str, ...]
     examples: Callable[[Part], Examples]
-    model_path: Callable[[str], Path]
+    model_path: ModelPath
     synthetic: bool = False
+    missing: Callable[[], str | None] = nothing_missing
 
     @property
     def default_model(self) -> Path:
