@@ -26,13 +26,14 @@ RANKS = {
     "store": 2,
     "device": 3,
     "workloads": 3,
+    "schemes": 3,
     "reports": 3,
     "backends": 4,
     "bench": 5,
     "cli": 6,
 }
 #: Edges between rooms of the same rank; they form no cycle.
-SAME_RANK = {("reports", "workloads")}
+SAME_RANK = {("reports", "workloads"), ("schemes", "workloads")}
 EVERYWHERE = {"__init__", "__main__"}
 
 
