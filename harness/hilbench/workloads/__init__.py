@@ -6,7 +6,7 @@ from hilbench.errors import UsageError
 from hilbench.workloads.anomaly import ANOMALY
 from hilbench.workloads.digits import DIGITS
 from hilbench.workloads.keywords import KEYWORDS
-from hilbench.workloads.metrics import predictions, top1
+from hilbench.workloads.metrics import auc, by_file, predictions, reconstruction_errors, top1
 from hilbench.workloads.mnist import MNIST5K
 from hilbench.workloads.motion import MOTION
 from hilbench.workloads.random_inputs import random_vectors
@@ -19,10 +19,13 @@ __all__ = [
     "Part",
     "Vectors",
     "Workload",
+    "auc",
+    "by_file",
     "get",
     "names",
     "predictions",
     "random_vectors",
+    "reconstruction_errors",
     "top1",
     "user_vectors",
 ]

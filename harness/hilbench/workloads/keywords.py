@@ -36,7 +36,7 @@ def normalised(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def examples(part: Part) -> Examples:
-    """Features (n, 49, 10, 1) of a part; see :func:`keywords_data.examples`.
+    """Features (n, 49, 1, 10) of a part; see :func:`keywords_data.examples`.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def examples(part: Part) -> Examples:
         A synthesizer is not installed.
     """
     stored = keywords_data.examples(part)
-    return replace(stored, values=normalised(stored.values)[:, :, :, None])
+    return replace(stored, values=normalised(stored.values)[:, :, None, :])
 
 
 KEYWORDS = Workload(
@@ -58,7 +58,7 @@ KEYWORDS = Workload(
         f"{FEATURES.describe()}; (value - mean) / deviation per coefficient, means {MEAN}, "
         f"deviations {DEVIATION}"
     ),
-    view="image",
+    view="row",
     schemes=SCHEMES,
     examples=examples,
     model_path=shipped_models("kws-synthetic"),

@@ -96,8 +96,8 @@ class Workload:
         """The shipped model that answers unless another is asked for."""
         return self.model_path(self.schemes[0])
 
-    def vectors(self, graph: Graph) -> Vectors:
-        """The held-out part, encoded for a model.
+    def vectors(self, graph: Graph, part: Part = "held-out") -> Vectors:
+        """A part, encoded for a model; what is measured on a device is the held-out one.
 
         Raises
         ------
@@ -105,12 +105,12 @@ class Workload:
             The model has several inputs, or one of another size.
         """
         tensor = single_input(graph, self.name)
-        part = self.examples("held-out")
-        raw, encoding = encode_real(part.values, tensor)
+        examples = self.examples(part)
+        raw, encoding = encode_real(examples.values, tensor)
         return Vectors(
             name=self.name,
             vectors=raw,
-            labels=part.labels,
+            labels=examples.labels,
             encoding=f"{self.preprocessing}; {encoding}",
             task=self.task,
             metric=self.metric,
@@ -118,7 +118,7 @@ class Workload:
             target=self.target,
             source=self.card.splitlines()[-1],
             preprocessing=self.preprocessing,
-            values=part.values,
+            values=examples.values,
             synthetic=self.synthetic,
             view=self.view,
         )
