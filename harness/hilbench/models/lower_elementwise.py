@@ -56,7 +56,7 @@ def lower_sum(view: OperatorView) -> Step:
     low_f, high_f = view.float_range(options.activation)
     adds = view.operator.opcode == "ADD"
     is_float = first.dtype == "float32"
-    pairs = [(0, 0)] * 3 if is_float else _sum_multipliers(view, first, second, adds)
+    pairs = [(0, 0)] * 3 if is_float else _sum_multipliers(view, first, second)
     return view.step(
         image.Opcode.ADD if adds else image.Opcode.SUB,
         view.operator.inputs,
@@ -79,20 +79,14 @@ def lower_sum(view: OperatorView) -> Step:
     )
 
 
-def _sum_multipliers(
-    view: OperatorView, first: Tensor, second: Tensor, adds: bool
-) -> list[tuple[int, int]]:
-    """Of both inputs and the output; TensorFlow Lite divides in double for ADD, else in float."""
-    kind = np.float64 if adds else np.float32
-    scales = [kind(tensor.scale) for tensor in (first, second, view.output)]
-    twice = kind(2.0) * max(scales[0], scales[1])
-    with np.errstate(over="ignore", divide="ignore"):
-        output = float(twice / (kind(1 << ADD_LEFT_SHIFT[first.dtype]) * scales[2]))
+def _sum_multipliers(view: OperatorView, first: Tensor, second: Tensor) -> list[tuple[int, int]]:
+    """Of both inputs and the output, as TensorFlow Lite Micro has them: divided in double."""
+    twice = 2.0 * max(first.scale, second.scale)
+    output = twice / ((1 << ADD_LEFT_SHIFT[first.dtype]) * view.output.scale)
     if not output < 1.0:
         raise view.fail("an output scale too small for its inputs")
     return [
-        quantize_multiplier(real)
-        for real in (float(scales[0] / twice), float(scales[1] / twice), output)
+        quantize_multiplier(real) for real in (first.scale / twice, second.scale / twice, output)
     ]
 
 

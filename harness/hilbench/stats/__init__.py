@@ -1,6 +1,32 @@
-"""Pure statistics: intervals of proportions and quantiles."""
+"""Statistics of measurements: plain numbers in, plain numbers out."""
+
+from __future__ import annotations
 
 from hilbench.stats.auc import Auc, auc
 from hilbench.stats.intervals import median_interval, quantile_interval, wilson_interval
+from hilbench.stats.paired import (
+    holm,
+    mcnemar_exact,
+    paired_difference_interval,
+    smallest_visible_difference,
+    vectors_to_decide,
+)
+from hilbench.stats.shift import Shift, mann_whitney_p, paired_shift, unpaired_shift, wilcoxon_p
 
-__all__ = ["Auc", "auc", "median_interval", "quantile_interval", "wilson_interval"]
+__all__ = [
+    "Auc",
+    "Shift",
+    "auc",
+    "holm",
+    "mann_whitney_p",
+    "mcnemar_exact",
+    "median_interval",
+    "paired_difference_interval",
+    "paired_shift",
+    "quantile_interval",
+    "smallest_visible_difference",
+    "unpaired_shift",
+    "vectors_to_decide",
+    "wilcoxon_p",
+    "wilson_interval",
+]

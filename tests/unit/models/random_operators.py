@@ -382,7 +382,8 @@ def svdf(b: Builder, opcode: str) -> None:
     step = 0.01 * b.scale * 127 * 127 * np.sqrt(depth) / (127 if kind == "int8" else 32767)
     # With another zero point the wheel's state wraps where it should saturate: it clamps before it
     # adds the zero point, which later releases of TensorFlow Lite Micro put right.
-    held = state(b, (batch, memory * filters), kind, float(np.float32(step or 1.0)), 0)
+    # at most 50, so that the bias scale (state x time) stays below 1: the wheel holds it to 1e-5
+    held = state(b, (batch, memory * filters), kind, float(np.float32(min(step, 50.0) or 1.0)), 0)
     time = recurrent_weights(b, (filters, memory), kind, 0.01)
     unit = b.tensors[held].scale * b.tensors[time].scale
     unit = float(np.float32(min(unit, 1.0))) or 1.0
