@@ -66,6 +66,7 @@ ANOMALY = Workload(
     ),
     view="waveform",
     schemes=SCHEMES,
+    count=527,
     examples=examples,
     model_path=shipped_models("anomaly"),
     missing=motion_data.missing,

@@ -153,7 +153,7 @@ def _clip(sound: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.fl
     spectrum *= np.maximum(np.arange(len(spectrum)), 20.0) ** (-0.5 * rng.uniform(0.0, 1.0))
     noise = np.fft.irfft(spectrum, CLIP)
     level = 10.0 ** rng.uniform(-3.5, -2.0)
-    return np.clip(clip + noise * (level / noise.std()), -1.0, 1.0)
+    return np.asarray(np.clip(clip + noise * (level / noise.std()), -1.0, 1.0))
 
 
 # ---------------------------------------------------------------- cache
@@ -182,11 +182,13 @@ def _read(path: Path) -> Examples | None:
 
 def _write(path: Path, examples: Examples) -> None:
     """Atomically; a folder that cannot be written only costs time the next time."""
+    groups = examples.groups
+    assert groups is not None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         with temporary.open("wb") as stream:
-            np.savez(stream, values=examples.values, labels=examples.labels, groups=examples.groups)
+            np.savez(stream, values=examples.values, labels=examples.labels, groups=groups)
         temporary.replace(path)
     except OSError:
         return

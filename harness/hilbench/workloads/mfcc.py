@@ -82,7 +82,7 @@ def dct_matrix(bands: int, coefficients: int) -> NDArray[np.float64]:
     k, n = np.arange(coefficients)[:, None], np.arange(bands)[None]
     matrix = np.sqrt(2.0 / bands) * np.cos(np.pi * k * (2 * n + 1) / (2 * bands))
     matrix[0] /= np.sqrt(2.0)
-    return matrix
+    return np.asarray(matrix)
 
 
 @cache

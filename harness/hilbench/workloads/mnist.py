@@ -72,6 +72,7 @@ MNIST5K = Workload(
     preprocessing=f"grey value / {GREY_MAX}",
     view="image",
     schemes=SCHEMES,
+    count=HELD_OUT * CLASSES,
     examples=examples,
     model_path=shipped_models("mnist5k"),
     missing=missing,

@@ -33,7 +33,7 @@ Source: D. M. Burns et al., Physiol. Meas. 39 (2018) 075007, arXiv:1802.01489; P
 
 def normalised(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """Each channel (the last axis) with the mean and deviation of the training part."""
-    return ((values - np.array(MEAN)) / np.array(DEVIATION)).astype(np.float32)
+    return np.asarray((values - np.array(MEAN)) / np.array(DEVIATION), np.float32)
 
 
 def examples(part: Part) -> Examples:
@@ -69,6 +69,7 @@ MOTION = Workload(
     ),
     view="waveform",
     schemes=SCHEMES,
+    count=506,
     examples=examples,
     model_path=shipped_models("motion"),
     missing=motion_data.missing,

@@ -127,7 +127,7 @@ def trimmed(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     if peak == 0:
         raise BlockedError("the synthesizer's sound is silent")
     loud = np.flatnonzero(np.abs(samples) > _SILENCE * peak)
-    return samples[loud[0] : loud[-1] + 1] / peak
+    return np.asarray(samples[loud[0] : loud[-1] + 1] / peak)
 
 
 def _run(program: str, *arguments: str, accept: tuple[int, ...] = (0,)) -> bytes:

@@ -71,6 +71,8 @@ class Workload:
         ``examples(part) -> Examples``.
     model_path : callable
         ``model_path(scheme) -> Path`` of a shipped model.
+    count : int or None
+        Vectors of the held-out part, known without loading them.
     synthetic : bool
         The data were generated, not recorded: said wherever a result of it is shown.
     missing : callable
@@ -88,6 +90,7 @@ class Workload:
     schemes: tuple[str, ...]
     examples: Callable[[Part], Examples]
     model_path: ModelPath
+    count: int | None = None
     synthetic: bool = False
     missing: Callable[[], str | None] = nothing_missing
 
