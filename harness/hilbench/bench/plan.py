@@ -432,9 +432,12 @@ def check_fit(board: Board, firmware: Firmware, image: models.Image) -> None:
 
 
 def _vectors(options: RunOptions, graph: models.Graph) -> workloads.Vectors:
-    if options.inputs is not None:
+    brings = workloads.get(options.workload).with_data if options.workload else None
+    if brings is not None and options.inputs is not None and options.labels is not None:
+        return brings(options.inputs, options.labels).vectors(graph)
+    if options.inputs is not None and brings is None:
         return workloads.user_vectors(options.inputs, options.labels, graph)
-    if options.labels is not None:
+    if options.labels is not None and brings is None:
         raise UsageError("--labels goes with --inputs")
     if options.workload is None and options.model is not None:
         return workloads.random_vectors(graph, options.vectors or 10, options.seed)

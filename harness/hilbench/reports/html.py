@@ -102,7 +102,7 @@ def _plots(bundle: Bundle, samples: _Samples) -> Iterator[tuple[str, str, str]]:
     if samples.scored:
         yield (
             "Anomaly scores",
-            "Mean squared difference of output and input: the median, and the quartiles as whiskers.",
+            "Mean squared difference of output and input: median; whiskers at the quartiles.",
             plots.bars(list(samples.by_score()), "scores", "anomaly scores of each class"),
         )
     metrics = bundle.metrics["metrics"]

@@ -8,7 +8,7 @@ from hilbench.store import Bundle
 
 
 def summary(bundle: Bundle) -> dict[str, Any]:
-    """``schema run bundle board backend verdict reasons workload synthetic model scheme metrics``."""
+    """As one object; ``synthetic`` says whether the vectors were generated."""
     plan, verdict = bundle.plan, bundle.metrics["verdict"]
     return {
         "schema": "hilbench-run-1",
