@@ -363,6 +363,10 @@ def new_bundle(plan: Plan, host_time: float) -> BundleWriter:
     }
     if plan.workload.labels is not None:
         inputs["labels.npy"] = array_bytes(plan.workload.labels)
+    if plan.workload.metric == "auc" and plan.workload.values is not None:
+        inputs["values.npy"] = array_bytes(plan.workload.values)
+    if plan.workload.files is not None:
+        inputs["files.npy"] = array_bytes(plan.workload.files)
     name = f"{plan.board.id}-{plan.spec.name}-{plan.scheme}"
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(host_time))
     return BundleWriter.create(
