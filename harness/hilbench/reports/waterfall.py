@@ -48,9 +48,6 @@ def waterfall(steps: Sequence[Step], name: str, label: str) -> str:
                 f'width="{(high - low) * scale:.2f}" height="{thickness}">'
                 f"<title>{escape(tooltip)}</title></rect>"
             )
-            body.append(
-                f'<path class="link" d="M{before * scale:.2f} {y - 3}V{y + 19 + thickness}"/>'
-            )
         before = step.value
     return (
         f'<svg role="img" data-plot="{name}" aria-label="{escape(label)}" '

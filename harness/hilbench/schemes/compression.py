@@ -198,7 +198,7 @@ class Compressor:
         sparse = self.store.get(
             name, lambda: self._prune(name, network, start, sparsity, objective)
         )
-        title = f"{100 * sparsity:.0f} % of the weights pruned"
+        title = f"{100 * sparsity:.0f} % of weights pruned"
         yield _float_stage(name, title, parent, lineage, network, sparse)
         ranges = aware.calibrate(network, sparse, self.train.values)
         simulated = aware.QuantizedNetwork(network, ranges, s.weight_bits)

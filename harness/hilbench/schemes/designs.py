@@ -45,14 +45,14 @@ def design(workload: str, input_shape: Shape, classes: int) -> Design:
         return convolutional(f"{workload}-{name}", input_shape, classes, widths)
 
     short = positions <= _SMALL_IMAGE
-    student = network("student", (20, 32) if short else (16, 24, 32))
-    kept = (16, 24) if short else (12, 18, 24)
+    student = network("student", (20, 32) if short else (12, 20, 24))
+    kept = (16, 24) if short else (10, 16, 18)
     reach = max(1, input_shape[0] // 12)
     return Design(
         teachers=(
             network("teacher-s", (12, 24, 32)),
             network("teacher-m", (16, 32, 40)),
-            network("teacher-l", (24, 40, 40)),
+            network("teacher-l", (24, 40, 40 if short else 36)),
         ),
         student=student,
         keep=dict(enumerate(kept)),
