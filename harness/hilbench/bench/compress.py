@@ -111,7 +111,7 @@ def compress(options: CompressOptions, progress: Progress, say: Say) -> dict[str
     board = _board(options)
     folder = _prepare_folder(options)
     train, validation = workload.examples("train"), workload.examples("validation")
-    plan = design(workload.name, _input_shape(train.values), len(workload.classes))
+    plan = design(workload.name, input_shape(train.values), len(workload.classes))
     shape = plan.student.input_shape
     compressor = Compressor(
         plan,
@@ -179,7 +179,7 @@ def _prepare_folder(options: CompressOptions) -> Path:
     return folder
 
 
-def _input_shape(values: NDArray[np.float32]) -> tuple[int, ...]:
+def input_shape(values: NDArray[np.float32]) -> tuple[int, ...]:
     """(H, W, C) of examples; a picture without channels has one, a series (T, C) one column."""
     shape = values.shape[1:]
     if len(shape) == 3:
@@ -308,14 +308,18 @@ def _describe(
 
 
 def _paired(first: dict[str, Any] | None, second: Flags) -> dict[str, Any] | None:
-    """McNemar's test and the interval of the difference (second - first) on the same vectors."""
+    """A stage against an earlier one; None where there is none."""
     if first is None:
         return None
-    reference = np.array([flag == "1" for flag in first["right"]])
-    lost, won = int((reference & ~second).sum()), int((second & ~reference).sum())
+    return paired(first["key"], np.array([flag == "1" for flag in first["right"]]), second)
+
+
+def paired(reference: str, first: Flags, second: Flags) -> dict[str, Any]:
+    """McNemar's test and the interval of the difference (second - first) on the same vectors."""
+    lost, won = int((first & ~second).sum()), int((second & ~first).sum())
     shift, low, high = paired_difference_interval(lost, won, len(second))
     return {
-        "reference": first["key"],
+        "reference": reference,
         "mcnemar_p": mcnemar_exact(lost, won),
         "lost": lost,
         "won": won,
@@ -353,6 +357,5 @@ def _aware(stages: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
         after, tuned = stages[f"{prefix}ptq"], stages.get(f"{prefix}qat")
         if tuned is not None:
             right = np.array([flag == "1" for flag in tuned["right"]])
-            paired = _paired(after, right)
-            assert paired is not None
-            yield {"stage": tuned["key"], **paired}
+            before = np.array([flag == "1" for flag in after["right"]])
+            yield {"stage": tuned["key"], **paired(after["key"], before, right)}

@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="epochs times F: less to try things out (1)",
     )
+    what.add_argument(
+        "--experiment",
+        choices=("low-precision",),
+        help="instead: train one network in 16-bit fixed point and 8-bit floats, against float32",
+    )
     where = parser.add_argument_group("where")
     where.add_argument(
         "--board", metavar="ID", help="run every stage there; without: sizes and accuracy only"
@@ -65,6 +70,8 @@ def execute(options: argparse.Namespace) -> int:
 
     if not one_blas_thread():
         console.note("numpy was loaded before: the bytes may differ from those of another run")
+    if options.experiment:
+        return _low_precision(options)
     from hilbench.bench.compress import CompressOptions, compress
     from hilbench.reports.compress import compress_table, render_compress
     from hilbench.store.files import write_atomically
@@ -92,6 +99,34 @@ def execute(options: argparse.Namespace) -> int:
         console.show_json(result)
     else:
         console.show(compress_table(result))
+        console.note(f"report: {out / 'report.html'}")
+    return 0
+
+
+def _low_precision(options: argparse.Namespace) -> int:
+    import json
+
+    from hilbench.bench.precision import low_precision
+    from hilbench.errors import UsageError
+    from hilbench.reports.precision import precision_table, render_precision
+    from hilbench.store.files import host_io_error, write_atomically
+
+    if options.board or options.backend or options.device:
+        raise UsageError("the experiment is a simulation on the host: it takes no --board")
+    settings = _settings(options)
+    out = options.out or Path("results") / f"low-precision-{options.workload}-{options.seed}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise host_io_error(out, error) from error
+    with console.progress_bars() as progress:
+        result = low_precision(options.workload, settings.seed, settings.teacher_epochs, progress)
+    write_atomically(out / "low-precision.json", json.dumps(result, indent=2).encode())
+    write_atomically(out / "report.html", render_precision(result).encode())
+    if options.json:
+        console.show_json(result)
+    else:
+        console.show(precision_table(result))
         console.note(f"report: {out / 'report.html'}")
     return 0
 
