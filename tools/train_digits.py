@@ -53,11 +53,8 @@ def accuracy(content: bytes, name: str) -> float:
     return workloads.top1(outputs, vectors.labels)
 
 
-def main() -> int:
+def train(out: Path) -> None:
     """Train, write, report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "harness/hilbench/workloads/data")
-    out: Path = parser.parse_args().out
     digits = workloads.get("digits")
     part = training.data_of(digits.examples("train"), NETWORK.input_shape)
     validation = training.data_of(digits.examples("validation"), NETWORK.input_shape)
@@ -71,6 +68,13 @@ def main() -> int:
         content = writer.write(graph)
         (out / f"{name}.tflite").write_bytes(content)
         sys.stdout.write(f"{name}: {len(content)} bytes, top-1 {accuracy(content, name):.4f}\n")
+
+
+def main() -> int:
+    """The models into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "harness/hilbench/workloads/data")
+    train(parser.parse_args().out)
     return 0
 
 

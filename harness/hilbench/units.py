@@ -21,7 +21,7 @@ class MetricSpec:
     Attributes
     ----------
     unit : str
-        SI unit, or ``1`` for counts and ratios.
+        SI unit; ``1`` for counts, ``ratio``, ``area`` (under a curve, of 1).
     origins : tuple of str
         Origins that a value may have.
     title : str
@@ -44,6 +44,7 @@ EXECUTED = ("measured", "emulated", "synthetic")
 
 REGISTRY: dict[str, MetricSpec] = {
     "top1": MetricSpec("ratio", EXECUTED, "Accuracy (top-1)", "higher", 0.0, 1.0),
+    "auc": MetricSpec("area", EXECUTED, "Area under the ROC curve", "higher", 0.0, 1.0),
     "instructions_per_inference": MetricSpec(
         "instructions", ("emulated",), "Instructions per inference", "lower"
     ),
@@ -78,6 +79,8 @@ def format_value(key: str, value: float) -> str:
     unit = REGISTRY[key].unit
     if unit == "ratio":
         return f"{100 * value:.1f} %"
+    if unit == "area":
+        return f"{value:.3f}"
     if unit in ("1", "instructions", "cycles"):  # the metric's title names what is counted
         return f"{value:,.0f}"
     if unit == "bytes":

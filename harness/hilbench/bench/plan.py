@@ -196,11 +196,20 @@ class Plan:
                 "inputs": [{"shape": list(t.shape), "dtype": t.dtype} for t in self.graph.inputs],
                 "output_dtype": str(self.expected.dtype),
                 "output_elements": int(self.expected.shape[1]),
+                "output_affine": output_affine(self.graph),
             },
             "engine_flash_bytes": self.firmware.engine_flash_bytes,
             "engine_min_flash_bytes": self.firmware.min_flash(self.image.kernels),
             "output_check": output_check(self.graph.scheme),
         }
+
+
+def output_affine(graph: models.Graph) -> dict[str, float] | None:
+    """``real = scale * (output - zero_point)``; None for float outputs, or several."""
+    if len(graph.outputs) != 1 or graph.outputs[0].dtype == "float32":
+        return None
+    output = graph.outputs[0]
+    return {"scale": output.scale, "zero_point": output.zero_point}
 
 
 def output_check(scheme: str) -> str:
@@ -269,7 +278,7 @@ def restore(bundle: Bundle) -> Plan:
         raise BundleError(f"{bundle.folder} lost its inputs; it cannot be resumed")
     try:
         options = _stored_options(stored, bundle.folder.parent)
-        data = _stored_workload(stored, vectors, bundle.array("labels.npy"))
+        data = _stored_workload(stored, vectors, bundle)
         name = stored["subject"]["model"]
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{bundle.folder / 'plan.json'} is damaged: {error!r}") from error
@@ -310,13 +319,13 @@ def _stored_options(stored: dict[str, Any], out: Path) -> RunOptions:
 
 
 def _stored_workload(
-    stored: dict[str, Any], vectors: NDArray[np.uint8], labels: NDArray[np.int64] | None
+    stored: dict[str, Any], vectors: NDArray[np.uint8], bundle: Bundle
 ) -> workloads.Vectors:
-    workload = stored["workload"]
+    workload, values = stored["workload"], bundle.array("values.npy")
     return workloads.Vectors(
         name=workload["name"],
         vectors=vectors,
-        labels=labels,
+        labels=bundle.array("labels.npy"),
         encoding=workload["encoding"],
         task=workload["task"],
         metric=workload["metric"],
@@ -326,7 +335,9 @@ def _stored_workload(
         preprocessing=workload["preprocessing"],
         synthetic=workload["synthetic"],
         view=workload["view"],
-        asked=workload["digest"],
+        values=values,
+        files=bundle.array("files.npy"),
+        asked=workload["digest"] if values is None else "",
     )
 
 
@@ -350,6 +361,7 @@ def _build(
             f"labels go with one output, the model has {len(graph.outputs)}: which one holds the "
             "classes?"
         )
+    _check_outputs(data, graph)
     firmware = load_firmware(board.firmware)
     check_board(firmware, board.id)
     coding = models.coding(options.weights, options.decode)
@@ -367,6 +379,23 @@ def _build(
         modes=tuple(dict.fromkeys(modes)),
         expected=models.run_reference(graph, data.vectors).outputs,
     )
+
+
+def _check_outputs(data: workloads.Vectors, graph: models.Graph) -> None:
+    """Raise UsageError when the model's outputs cannot be what the metric is made of."""
+    if data.labels is None:
+        return
+    elements = sum(tensor.elements for tensor in graph.outputs)
+    if data.metric == "auc":
+        if data.values is None or data.values[0].size != elements:
+            raise UsageError(
+                f"{data.name} compares each output with its input, and the model has {elements} "
+                f"outputs of {graph.inputs[0].elements} inputs: it is no autoencoder"
+            )
+    elif data.classes and len(data.classes) != elements:
+        raise UsageError(
+            f"{data.name} has {len(data.classes)} classes, the model {elements} outputs"
+        )
 
 
 def choose_backend(board: Board, name: str | None) -> BackendSpec:
@@ -403,9 +432,12 @@ def check_fit(board: Board, firmware: Firmware, image: models.Image) -> None:
 
 
 def _vectors(options: RunOptions, graph: models.Graph) -> workloads.Vectors:
-    if options.inputs is not None:
+    brings = workloads.get(options.workload).with_data if options.workload else None
+    if brings is not None and options.inputs is not None and options.labels is not None:
+        return brings(options.inputs, options.labels).vectors(graph)
+    if options.inputs is not None and brings is None:
         return workloads.user_vectors(options.inputs, options.labels, graph)
-    if options.labels is not None:
+    if options.labels is not None and brings is None:
         raise UsageError("--labels goes with --inputs")
     if options.workload is None and options.model is not None:
         return workloads.random_vectors(graph, options.vectors or 10, options.seed)

@@ -86,7 +86,22 @@ def _sort(recorded: Recorded, event: dict[str, Any]) -> None:
         before = recorded.events.get("link", {})
         sums = {k: before.get(k, 0) + n for k, n in event.items() if isinstance(n, int)}
         recorded.events["link"] = {**event, **sums}
+    elif kind == "counters":
+        recorded.events[kind] = _counters(recorded.events.get(kind, {}), event)
     elif kind in ("interrupted", "error"):
         recorded.interruptions += 1
     else:
         recorded.events[kind] = event
+
+
+def _counters(before: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+    """Device counters over several visits: high-water marks are the highest, the rest adds up."""
+    merged = dict(event)
+    for name, value in event.items():
+        if not isinstance(value, int) or name not in before:
+            continue
+        if name in ("stack_bytes", "arena_bytes"):
+            merged[name] = max(before[name], value)
+        elif name != "stack_capacity":
+            merged[name] = before[name] + value
+    return merged

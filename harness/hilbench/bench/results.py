@@ -15,7 +15,9 @@ from hilbench.boards.model import count_ticks
 from hilbench.errors import BundleError
 from hilbench.records import Facts, Metric, Sample, Verdict, VerdictBuilder, Window
 from hilbench.schema.protocol import CounterKind
-from hilbench.stats import median_interval, quantile_interval, wilson_interval
+from hilbench.stats import auc, median_interval, quantile_interval, wilson_interval
+from hilbench.units import format_value
+from hilbench.workloads import by_file, predictions, reconstruction_errors
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,12 @@ class ResultsBuilder:
         recorded: Recorded,
         expected: np.ndarray[Any, Any],
         labels: np.ndarray[Any, Any] | None,
+        values: np.ndarray[Any, Any] | None = None,
+        files: np.ndarray[Any, Any] | None = None,
     ) -> None:
         self._plan, self._recorded = plan, recorded
         self._expected, self._labels = expected, labels
+        self._values, self._files = values, files
         facts = plan["facts"]
         self._facts = Facts(facts["ticks"], facts["time_base"], facts["silicon"])
         self._metrics: dict[str, Metric] = {}
@@ -94,18 +99,53 @@ class ResultsBuilder:
             self._verdict.check("outputs", seen)
 
     def _accuracy(self, samples: list[Sample]) -> None:
+        """The workload's metric, with its interval, and whether the target is met."""
         if not samples or self._labels is None:
             return
-        predictions = self._array([s.output for s in samples]).argmax(axis=1)
-        vectors = [s.vector for s in samples]
-        correct = int((predictions == self._labels[vectors]).sum())
-        low, high = wilson_interval(correct, len(samples))
-        origin = self._facts.origin
-        self._add("top1", correct / len(samples), origin, len(samples), low=low, high=high)
+        metric = self._metric
+        labels = self._labels[[s.vector for s in samples]]
+        if metric == "auc":
+            found = self._auc(samples, labels)
+            if found is None:
+                return
+            value, low, high, n = found
+        else:
+            correct = int((predictions(self._array([s.output for s in samples])) == labels).sum())
+            value, n = correct / len(samples), len(samples)
+            low, high = wilson_interval(correct, n)
+        self._add(metric, value, self._facts.origin, n, low=low, high=high)
         target = self._plan.get("quality_target")
         if target is not None:
-            word = "met" if correct / len(samples) >= target else "missed"
-            self._verdict.check("quality target", f"{100 * target:.1f} % {word}")
+            word = "met" if value >= target else "missed"
+            self._verdict.check("quality target", f"{format_value(metric, target)} {word}")
+
+    @property
+    def _metric(self) -> str:
+        return str(self._plan["workload"].get("metric") or "top1")
+
+    def _auc(
+        self, samples: list[Sample], labels: np.ndarray[Any, Any]
+    ) -> tuple[float, float, float, int] | None:
+        """(area, low, high, files or vectors); None where all labels are of one kind."""
+        vectors = [s.vector for s in samples]
+        files = None if self._files is None else self._files[vectors]
+        scores, truth = by_file(self._scores(samples), labels, files)
+        if len(set(truth != 0)) < 2:
+            self._verdict.check("area under the ROC curve", "none: all labels are of one kind")
+            return None
+        found = auc(scores, truth != 0)
+        return found.value, found.low, found.high, len(scores)
+
+    def _scores(self, samples: list[Sample]) -> np.ndarray[Any, Any]:
+        """Reconstruction error of each sample."""
+        affine = self._plan["image"].get("output_affine") or {"scale": 1.0, "zero_point": 0}
+        assert self._values is not None
+        return reconstruction_errors(
+            self._array([s.output for s in samples]),
+            self._values[[s.vector for s in samples]],
+            affine["scale"],
+            affine["zero_point"],
+        )
 
     def _performance(self, windows: list[Window]) -> list[int]:
         """Counts per window with the overhead subtracted, and the metrics made of them."""
@@ -319,18 +359,25 @@ class ResultsBuilder:
         return np.frombuffer(b"".join(outputs), dtype=dtype).reshape(-1, elements)
 
     def _samples_csv(self, samples: list[Sample]) -> str:
-        predictions = self._array([s.output for s in samples]).argmax(axis=1) if samples else []
+        """A row per vector: its prediction, or its anomaly score."""
+        if not samples:
+            return ""
+        answer, answers = "prediction", list[object]()
+        if self._metric == "auc" and self._values is not None:
+            answer, answers = "score", [f"{score:.9g}" for score in self._scores(samples)]
+        else:
+            answers = [int(p) for p in predictions(self._array([s.output for s in samples]))]
         rows = [
             (
                 s.vector,
                 "" if self._labels is None else int(self._labels[s.vector]),
-                int(prediction),
+                given,
                 s.retransmissions,
                 int(self._wrong(s.vector, s.output)),
             )
-            for s, prediction in zip(samples, predictions, strict=True)
+            for s, given in zip(samples, answers, strict=True)
         ]
-        return _csv(("vector", "label", "prediction", "retransmissions", "mismatch"), rows)
+        return _csv(("vector", "label", answer, "retransmissions", "mismatch"), rows)
 
     def _windows_csv(self, windows: list[Window], counts: list[int]) -> str:
         rows = [
@@ -346,8 +393,10 @@ def compute(
     events: Sequence[dict[str, Any]],
     expected: np.ndarray[Any, Any] | None,
     labels: np.ndarray[Any, Any] | None,
+    values: np.ndarray[Any, Any] | None = None,
+    files: np.ndarray[Any, Any] | None = None,
 ) -> Results:
-    """Results of a completed journal.
+    """Results of a completed journal; the arrays are those of the bundle.
 
     Raises
     ------
@@ -358,7 +407,7 @@ def compute(
     if expected is None or "measured" not in recorded.events:
         raise BundleError("the run is not complete", hint="`hilbench resume` goes on")
     _check_whole(plan, recorded)
-    return ResultsBuilder(plan, recorded, expected, labels).build()
+    return ResultsBuilder(plan, recorded, expected, labels, values, files).build()
 
 
 def _check_whole(plan: dict[str, Any], recorded: Recorded) -> None:

@@ -105,7 +105,14 @@ def finish(writer: BundleWriter) -> Bundle:
     """Compute the results of a complete journal and seal the bundle."""
     bundle = open_bundle(writer.folder, verify=False)
     events = bundle.journal()
-    results = compute(bundle.plan, events, bundle.array("expected.npy"), bundle.array("labels.npy"))
+    results = compute(
+        bundle.plan,
+        events,
+        bundle.array("expected.npy"),
+        bundle.array("labels.npy"),
+        bundle.array("values.npy"),
+        bundle.array("files.npy"),
+    )
     recorded = read_events(events)
     provenance = {**recorded.events["attested"], "counters": recorded.events["counters"]}
     try:

@@ -44,6 +44,8 @@ class Session:
         Mode -> number of vectors that the journal already has (resumed runs).
     first_unique_id : str or None
         Hex, of the device that a resumed run began on: another one must not go on with it.
+    until : dict or None
+        Mode -> number of vectors at which this visit to the board stops; None = the whole plan.
     """
 
     plan: Plan
@@ -53,6 +55,7 @@ class Session:
     say: Callable[[str], None]
     done: dict[str, int]
     first_unique_id: str | None = None
+    until: dict[str, int] | None = None
     link_mode: LinkMode | None = None
     device: Device | None = None
     _overhead_ticks: int = 0
@@ -197,20 +200,25 @@ class Session:
         counters = device.counters()
         self.writer.journal.append("counters", **{k: int(v) for k, v in vars(counters).items()})
         self._note_link()
-        self.writer.journal.append("measured")
+        self.writer.journal.append("measured" if self.until is None else "visited")
 
     def _note_link(self) -> None:
         """What the line took so far: a resumed run adds to it."""
         if self.device is not None:
             self.writer.journal.append("link", **self.device.link.counters.to_json())
 
+    def _span(self, mode: str, total: int) -> tuple[int, int]:
+        """First vector of this visit, and the one before which it stops."""
+        last = total if self.until is None else min(total, self.until.get(mode, 0))
+        return self.done.get(mode, 0), last
+
     def _mode_in_force(self) -> LinkMode:
         assert self.link_mode is not None, "attest first"
         return self.link_mode
 
     def _accuracy(self, device: Device) -> None:
-        first, total = self.done.get("accuracy", 0), len(self.plan.vectors)
-        if first == total:
+        first, total = self._span("accuracy", len(self.plan.vectors))
+        if first >= total:
             return
         request = self._request(p.RunMode.ACCURACY, first, total)
         statistics = StreamStatistics()
@@ -222,8 +230,8 @@ class Session:
         self._append_transfer("accuracy", statistics)
 
     def _performance(self, device: Device) -> None:
-        first, total = self.done.get("performance", 0), self.plan.timed_count
-        if first == total:
+        first, total = self._span("performance", self.plan.timed_count)
+        if first >= total:
             return
         request = self._request(p.RunMode.TIMED, first, total)
         statistics = StreamStatistics()
@@ -355,6 +363,10 @@ def new_bundle(plan: Plan, host_time: float) -> BundleWriter:
     }
     if plan.workload.labels is not None:
         inputs["labels.npy"] = array_bytes(plan.workload.labels)
+    if plan.workload.metric == "auc" and plan.workload.values is not None:
+        inputs["values.npy"] = array_bytes(plan.workload.values)
+    if plan.workload.files is not None:
+        inputs["files.npy"] = array_bytes(plan.workload.files)
     name = f"{plan.board.id}-{plan.spec.name}-{plan.scheme}"
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(host_time))
     return BundleWriter.create(

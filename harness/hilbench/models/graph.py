@@ -196,20 +196,23 @@ class Graph:
 
         ``f32``, ``f16``, ``fp8``, ``weight8``, ``weight4`` (float data; weights of that type),
         ``dynamic8``, ``dynamic4``, ``w8a8`` (weights per channel), ``w8a8-tensor`` (all per
-        tensor), ``w4a8``, ``w8a16``, ``w4a16``.  Operators left in float32 beside others, as
-        converters do with small ones, don't count.
+        tensor), ``w4a8`` (depthwise filters may keep 8 bits), ``w8a16``, ``w4a16``.  Operators
+        left in float32 beside others, as converters do with small ones, don't count.
         """
-        pairs = [
-            (self.tensors[op.inputs[0]], self.tensors[op.inputs[1]])
-            for op in self.operators
-            if is_weighted(op)
-        ]
-        found = {_scheme(data, weights) for data, weights in pairs} - {"f32"}
+        weighted = [op for op in self.operators if is_weighted(op)]
+        found = {self._scheme_of(op) for op in weighted} - {"f32"}
         if found == {"w8a8", "w8a8-tensor"}:
             return "w8a8"
+        if "w4a8" in found and found <= {"w4a8", "w8a8", "w8a8-tensor"}:
+            bytes_kept = {op.opcode for op in weighted if self._scheme_of(op) != "w4a8"}
+            if bytes_kept == {"DEPTHWISE_CONV_2D"}:  # TensorFlow Lite has no int4 ones
+                return "w4a8"
         if not found:
-            return "f32" if pairs or self.inputs[0].dtype == "float32" else "w8a8-tensor"
+            return "f32" if weighted or self.inputs[0].dtype == "float32" else "w8a8-tensor"
         return found.pop() if len(found) == 1 else "mixed"
+
+    def _scheme_of(self, operator: Operator) -> str:
+        return _scheme(self.tensors[operator.inputs[0]], self.tensors[operator.inputs[1]])
 
 
 def is_weighted(operator: Operator) -> bool:

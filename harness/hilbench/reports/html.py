@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.reports import plots
-from hilbench.reports.terminal import UNTESTED, interval_text, ordered_metrics
+from hilbench.reports.terminal import SYNTHETIC, UNTESTED, interval_text, ordered_metrics
 from hilbench.stats import wilson_interval
 from hilbench.store import Bundle
 from hilbench.units import REGISTRY, format_value
@@ -48,6 +48,7 @@ def render_html(bundle: Bundle) -> str:
         run=bundle.run,
         title=f"{plan['subject']['model']} on {plan['board']}",
         verdict=metrics["verdict"],
+        synthetic=SYNTHETIC if plan["workload"].get("synthetic") else None,
         untested=None if plan["silicon_tested"] else UNTESTED,
         rows=list(_metric_rows(bundle)),
         plots=list(_plots(bundle, samples)),
@@ -98,6 +99,12 @@ def _plots(bundle: Bundle, samples: _Samples) -> Iterator[tuple[str, str, str]]:
             "Of the label's vectors; the whiskers are 95 % Wilson intervals.",
             plots.bars(list(samples.by_class()), "classes", "accuracy of each class", 1.0),
         )
+    if samples.scored:
+        yield (
+            "Anomaly scores",
+            "Mean squared difference of output and input: median; whiskers at the quartiles.",
+            plots.bars(list(samples.by_score()), "scores", "anomaly scores of each class"),
+        )
     metrics = bundle.metrics["metrics"]
     memory = [
         plots.Bar(REGISTRY[key].title, metrics[key]["value"], f"{metrics[key]['value']:,.0f} B")
@@ -130,7 +137,9 @@ class _Samples:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.rows = bundle.rows("samples.csv")
-        self.labelled = bool(self.rows) and self.rows[0]["label"] != ""
+        first = self.rows[0] if self.rows else {}
+        self.scored = "score" in first
+        self.labelled = "prediction" in first and first["label"] != ""
         self._pairs = [
             (int(r["vector"]), int(r["label"]), int(r["prediction"]))
             for r in self.rows
@@ -158,6 +167,16 @@ class _Samples:
                 low, high = wilson_interval(right, total)
                 text = f"{100 * right / total:.1f} % of {total}"
                 yield plots.Bar(name, right / total, text, low, high)
+
+    def by_score(self) -> Iterator[plots.Bar]:
+        """Anomaly scores of what is normal and what is not: median and quartiles."""
+        names = self.bundle.plan["workload"]["classes"] or ("normal", "anomaly")
+        for position, name in enumerate(names[:2]):
+            scores = [float(r["score"]) for r in self.rows if (r["label"] != "0") == bool(position)]
+            if scores:
+                low, middle, high = np.quantile(scores, (0.25, 0.5, 0.75)).tolist()
+                text = f"{middle:.4g}, middle of {len(scores)}"
+                yield plots.Bar(name, middle, text, low, high)
 
     def wrong(self) -> list[Wrong]:
         found = [pair for pair in self._pairs if pair[1] != pair[2]][:WRONG_SHOWN]
@@ -226,6 +245,8 @@ def _provenance(bundle: Bundle) -> Iterator[tuple[str, str]]:
         f"{workload['name']}, {workload['vectors']} vectors of {workload['vector_bytes']} bytes",
     )
     yield "workload data", workload["source"]
+    if workload.get("synthetic"):
+        yield "synthetic", SYNTHETIC
     yield "encoding", workload["encoding"]
     yield "workload identity", plan["workload_identity"]
     yield "subject identity", plan["subject_identity"]

@@ -8,7 +8,7 @@ from hilbench.store import Bundle
 
 
 def summary(bundle: Bundle) -> dict[str, Any]:
-    """``schema run bundle board backend verdict reasons workload model scheme metrics``."""
+    """As one object; ``synthetic`` says whether the vectors were generated."""
     plan, verdict = bundle.plan, bundle.metrics["verdict"]
     return {
         "schema": "hilbench-run-1",
@@ -20,6 +20,7 @@ def summary(bundle: Bundle) -> dict[str, Any]:
         "verdict": verdict["status"],
         "reasons": verdict["reasons"],
         "workload": plan["workload"]["name"],
+        "synthetic": bool(plan["workload"].get("synthetic")),
         "model": plan["subject"]["model"],
         "scheme": plan["subject"]["scheme"],
         "metrics": bundle.metrics["metrics"],

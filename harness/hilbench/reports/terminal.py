@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"valid": "green", "degraded": "yellow", "invalid": "red"}
 UNTESTED = "untested on silicon"
+SYNTHETIC = "the vectors are synthetic: generated, not recorded"
 
 
 def result_table(bundle: Bundle) -> Group:
@@ -59,6 +60,8 @@ def _verdict_lines(bundle: Bundle) -> list[Text]:
     verdict = bundle.metrics["verdict"]
     lines = [Text.assemble("verdict: ", (verdict["status"], COLOURS[verdict["status"]]))]
     lines += [Text(f"  {reason}") for reason in verdict["reasons"]]
+    if bundle.plan["workload"].get("synthetic"):
+        lines.append(Text(f"  {SYNTHETIC}", style="bold"))
     if not bundle.plan["silicon_tested"]:
         lines.append(Text(f"  {bundle.plan['board']} is {UNTESTED}", style="dim"))
     return lines
@@ -127,20 +130,49 @@ def board_list(boards: Sequence[Board]) -> Table:
 
 
 def workload_rows(workloads: Sequence[Workload]) -> list[dict[str, Any]]:
-    """One object per workload."""
+    """One object per workload; ``missing`` is the command that makes it available, or None."""
     return [
-        {"workload": w.name, "task": w.task, "metric": w.metric, "target": w.target}
+        {
+            "workload": w.name,
+            "task": w.task,
+            "metric": w.metric,
+            "target": w.target,
+            "vectors": w.count,
+            "classes": list(w.classes),
+            "schemes": list(w.schemes),
+            "synthetic": w.synthetic,
+            "preprocessing": w.preprocessing,
+            "missing": w.missing(),
+            "card": w.card,
+        }
         for w in workloads
     ]
 
 
 def workload_list(workloads: Sequence[Workload]) -> Table:
     table = Table()
-    for name in ("workload", "task", "metric", "target"):
-        table.add_column(name)
-    for row in workload_rows(workloads):
-        table.add_row(*("" if row[n] is None else str(row[n]) for n in row))
+    for name, justify in (("workload", "left"), ("metric", "left"), ("target", "right"),
+                          ("n", "right"), ("data", "left"), ("available", "left")):  # fmt: skip
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for w in workloads:
+        target = "" if w.target is None else format_value(w.metric, w.target)
+        table.add_row(
+            w.name,
+            REGISTRY[w.metric].title,
+            target,
+            "" if w.count is None else f"{w.count:,}",
+            "synthetic" if w.synthetic else "real",
+            w.missing() or "yes",
+        )
     return table
+
+
+def workload_card(workload: Workload) -> Group:
+    """One workload: its line of the list, how values are made, and the card."""
+    lines = [Text(workload.card.strip()), Text(f"Preprocessing: {workload.preprocessing}")]
+    if workload.schemes:
+        lines.append(Text(f"Models that ship: {', '.join(workload.schemes)}"))
+    return Group(workload_list([workload]), *lines)
 
 
 def finding_list(findings: Sequence[Any]) -> Table:

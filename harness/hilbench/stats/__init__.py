@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hilbench.stats.auc import Auc, auc
 from hilbench.stats.intervals import median_interval, quantile_interval, wilson_interval
 from hilbench.stats.paired import (
     holm,
@@ -13,7 +14,9 @@ from hilbench.stats.paired import (
 from hilbench.stats.shift import Shift, mann_whitney_p, paired_shift, unpaired_shift, wilcoxon_p
 
 __all__ = [
+    "Auc",
     "Shift",
+    "auc",
     "holm",
     "mann_whitney_p",
     "mcnemar_exact",

@@ -6,6 +6,8 @@ Files of a bundle::
     model.tflite      the model, as given
     inputs.npy        uint8, vectors x vector bytes, as sent
     labels.npy        int64, vectors; absent without labels
+    values.npy        float32, vectors x ...: real values that outputs are compared with (auc only)
+    files.npy         int64, vectors: the file that each is a window of, where files are scored
     expected.npy      outputs of the host's reference interpreter
     journal.jsonl     every event as it came; the only file that grows
     provenance.json   host, versions, the firmware's attestation, link mode, link counters

@@ -60,6 +60,7 @@ DIGITS = Workload(
     preprocessing=f"grey value / {GREY_MAX}",
     view="image",
     schemes=("w8a8", "f32"),
+    count=HELD_OUT,
     examples=examples,
     model_path=model_path,
 )

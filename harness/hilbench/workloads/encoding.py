@@ -19,7 +19,7 @@ def encode_real(values: NDArray[np.float32], tensor: Tensor) -> tuple[NDArray[np
     values : ndarray of float32, shape (n, ...)
         Real values, as many per row as the tensor has elements.
     tensor : Tensor
-        An input of the model: float32, or int8 with its scale and zero point.
+        An input of the model: float32, or int8, uint8 or int16 with scale and zero point.
 
     Returns
     -------
@@ -45,10 +45,11 @@ def encode_real(values: NDArray[np.float32], tensor: Tensor) -> tuple[NDArray[np
     if tensor.dtype == "float32":
         return as_bytes(rows.astype("<f4")), "float32, unchanged"
     steps = np.rint(rows.astype(np.float64) / tensor.scale) + tensor.zero_point
-    quantized = np.clip(steps, -128, 127).astype(np.int8)
+    limits = np.iinfo(tensor.dtype)
+    quantized = np.clip(steps, limits.min, limits.max).astype(tensor.dtype)
     text = (
-        f"int8: round(value / {tensor.scale!r}) + {tensor.zero_point}, ties to even, "
-        "clipped to -128..127"
+        f"{tensor.dtype}: round(value / {tensor.scale!r}) + {tensor.zero_point}, ties to even, "
+        f"clipped to {limits.min}..{limits.max}"
     )
     return as_bytes(quantized), text
 

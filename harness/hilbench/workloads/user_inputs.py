@@ -21,11 +21,23 @@ Encoded = tuple[NDArray[np.uint8], str, NDArray[np.float32] | None]
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One line of a label file: ``classes`` is None in the two-column form."""
+    """One line of a label file.
+
+    Attributes
+    ----------
+    file : str
+    classes : int or None
+        None in the two-column form.
+    label : int
+    window, stride : int or None
+        Bytes of the windows that slide over the file, and between two; the five-column form.
+    """
 
     file: str
     classes: int | None
     label: int
+    window: int | None = None
+    stride: int | None = None
 
 
 def user_vectors(inputs: Path, labels: Path | None, graph: Graph) -> Vectors:
@@ -98,17 +110,21 @@ def read_labels(path: Path) -> list[LabelRow]:
 
 def _label_row(path: Path, number: int, cells: list[str]) -> LabelRow:
     numbers = cells[1:]
-    if len(cells) not in (2, 3) or not all(_is_integer(cell) for cell in numbers):
+    if len(cells) not in (2, 3, 5) or not all(_is_integer(cell) for cell in numbers):
         raise VectorError(
-            f"{path}:{number}: '{','.join(cells)}' is neither file,label nor file,classes,label"
+            f"{path}:{number}: '{','.join(cells)}' is neither file,label nor file,classes,label "
+            "(nor file,classes,label,window,stride)"
         )
-    classes = int(numbers[0]) if len(numbers) == 2 else None
-    label = int(numbers[-1])
+    classes = int(numbers[0]) if len(numbers) > 1 else None
+    label = int(numbers[0 if len(numbers) == 1 else 1])
+    window, stride = (int(cell) for cell in numbers[2:]) if len(numbers) == 4 else (None, None)
     if label < 0:
         raise VectorError(f"{path}:{number}: label {label} is negative")
     if classes is not None and label >= classes:
         raise VectorError(f"{path}:{number}: label {label} is not one of {classes} classes")
-    return LabelRow(cells[0], classes, label)
+    if window is not None and stride is not None and min(window, stride) < 1:
+        raise VectorError(f"{path}:{number}: windows of {window} bytes every {stride}")
+    return LabelRow(cells[0], classes, label, window, stride)
 
 
 def _is_integer(cell: str) -> bool:
@@ -117,6 +133,8 @@ def _is_integer(cell: str) -> bool:
 
 def _check_labels(path: Path | None, rows: list[LabelRow], graph: Graph) -> None:
     """Labels must be outputs of the model, and all lines must agree on the classes."""
+    if any(row.window for row in rows):
+        raise VectorError(f"{path}: windows over files are for --workload mlperf-ad")
     if len({row.classes for row in rows}) > 1:
         raise VectorError(f"{path}: lines differ in the number of classes")
     outputs = sum(tensor.elements for tensor in graph.outputs)
@@ -136,7 +154,7 @@ def _from_folder(
         )
     else:
         paths = [folder / row.file for row in rows]
-    vectors = [np.frombuffer(_read_raw(path, graph.vector_bytes), np.uint8) for path in paths]
+    vectors = [np.frombuffer(read_raw(path, graph.vector_bytes), np.uint8) for path in paths]
     _check_floats(vectors, paths, graph)
     types = ", ".join(f"{t.dtype}{list(t.shape)}" for t in graph.inputs)
     return (
@@ -145,12 +163,19 @@ def _from_folder(
     )
 
 
-def _read_raw(path: Path, size: int) -> bytes:
+def read_raw(path: Path, size: int | None) -> bytes:
+    """A file's content, of ``size`` bytes; None = of any size.
+
+    Raises
+    ------
+    VectorError
+        It cannot be read, or is of another size.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise VectorError(f"{path}: {error.strerror}") from error
-    if len(content) != size:
+    if size is not None and len(content) != size:
         raise VectorError(f"{path}: {len(content)} bytes, the model takes {size}")
     return content
 

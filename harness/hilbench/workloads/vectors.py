@@ -38,6 +38,9 @@ class Vectors:
         From the data's own units to the real values that a float model takes, in words.
     values : ndarray, shape (n, elements), or None
         The real values before encoding; None where the vectors came in the model's own type.
+    files : ndarray of int64, shape (n,), or None
+        Number of the file that each vector is a window of: scores are averaged over a file.  None:
+        each vector stands for itself.
     synthetic : bool
         The data were generated, not recorded.
     view : str
@@ -60,6 +63,7 @@ class Vectors:
     source: str = ""
     preprocessing: str = ""
     values: NDArray[Any] | None = None
+    files: NDArray[np.int64] | None = None
     synthetic: bool = False
     view: str = "row"
     asked: str = ""
@@ -71,9 +75,9 @@ class Vectors:
             texts = [self.task, self.metric, self.preprocessing]
             if self.values is None:  # the bytes mean nothing without their encoding
                 texts.append(self.encoding)
-            object.__setattr__(self, "asked", _digest(texts, values, self.labels))
+            object.__setattr__(self, "asked", _digest(texts, values, self.labels, self.files))
         if not self.digest:
-            digest = _digest([self.encoding], self.vectors, self.labels)
+            digest = _digest([self.encoding], self.vectors, self.labels, self.files)
             object.__setattr__(self, "digest", digest)
 
     def __len__(self) -> int:
@@ -83,14 +87,23 @@ class Vectors:
         """The first ``n`` vectors (all, when there are fewer), with an identity of their own."""
         if n >= len(self.vectors):
             return self
-        labels = None if self.labels is None else self.labels[:n]
-        values = None if self.values is None else self.values[:n]
         return replace(
-            self, vectors=self.vectors[:n], values=values, labels=labels, asked="", digest=""
+            self,
+            vectors=self.vectors[:n],
+            values=None if self.values is None else self.values[:n],
+            labels=None if self.labels is None else self.labels[:n],
+            files=None if self.files is None else self.files[:n],
+            asked="",
+            digest="",
         )
 
 
-def _digest(texts: list[str], rows: NDArray[Any], labels: NDArray[np.int64] | None) -> str:
+def _digest(
+    texts: list[str],
+    rows: NDArray[Any],
+    labels: NDArray[np.int64] | None,
+    files: NDArray[np.int64] | None,
+) -> str:
     state = hashlib.sha256()
     for text in texts:
         raw = text.encode()
@@ -100,4 +113,6 @@ def _digest(texts: list[str], rows: NDArray[Any], labels: NDArray[np.int64] | No
     state.update(flat.tobytes())
     if labels is not None:
         state.update(b"labels" + labels.astype("<i8").tobytes())
+    if files is not None:
+        state.update(b"files" + files.astype("<i8").tobytes())
     return state.hexdigest()

@@ -10,13 +10,29 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.errors import VectorError
+from hilbench.errors import UsageError, VectorError
 from hilbench.models import Graph, Tensor
 from hilbench.workloads.encoding import encode_real
 from hilbench.workloads.vectors import Vectors
 
 #: Parts of a data set: to fit, to choose with, and to report on, once.
 Part = Literal["train", "validation", "held-out"]
+#: Scheme -> path of a shipped model.
+ModelPath = Callable[[str], Path]
+
+
+#: Tasks and their metrics.
+METRICS = (("classification", "top1"), ("anomaly", "auc"))
+
+
+def no_model(scheme: str) -> Path:
+    """For workloads that ship without a model."""
+    raise UsageError("this workload ships without a model", hint="give yours: --model FILE")
+
+
+def nothing_missing() -> str | None:
+    """For data that ship with the package."""
+    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +80,17 @@ class Workload:
         ``examples(part) -> Examples``.
     model_path : callable
         ``model_path(scheme) -> Path`` of a shipped model.
+    count : int or None
+        Vectors of the held-out part, known without loading them.
     synthetic : bool
         The data were generated, not recorded: said wherever a result of it is shown.
+    missing : callable
+        What has to be installed before ``examples`` works, as a command; None = nothing.
+    with_data : callable, or None
+        ``with_data(inputs, labels) -> Workload`` with the user's own copy of the data; None where
+        the data come with the workload.
+    files : bool
+        ``groups`` are files, of which examples are windows: a file has one score, their mean.
     """
 
     name: str
@@ -75,19 +100,27 @@ class Workload:
     target: float | None
     card: str
     preprocessing: str
-    view: str
-    schemes: tuple[str, ...]
     examples: Callable[[Part], Examples]
-    model_path: Callable[[str], Path]
+    view: str = "row"
+    schemes: tuple[str, ...] = ()
+    model_path: ModelPath = no_model
+    count: int | None = None
     synthetic: bool = False
+    missing: Callable[[], str | None] = nothing_missing
+    with_data: Callable[[Path, Path], Workload] | None = None
+    files: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.task, self.metric) not in METRICS:
+            raise TypeError(f"workload {self.name}: no metric {self.metric!r} of {self.task!r}")
 
     @property
     def default_model(self) -> Path:
         """The shipped model that answers unless another is asked for."""
-        return self.model_path(self.schemes[0])
+        return self.model_path(self.schemes[0] if self.schemes else "")
 
-    def vectors(self, graph: Graph) -> Vectors:
-        """The held-out part, encoded for a model.
+    def vectors(self, graph: Graph, part: Part = "held-out") -> Vectors:
+        """A part, encoded for a model; what is measured on a device is the held-out one.
 
         Raises
         ------
@@ -95,12 +128,12 @@ class Workload:
             The model has several inputs, or one of another size.
         """
         tensor = single_input(graph, self.name)
-        part = self.examples("held-out")
-        raw, encoding = encode_real(part.values, tensor)
+        examples = self.examples(part)
+        raw, encoding = encode_real(examples.values, tensor)
         return Vectors(
             name=self.name,
             vectors=raw,
-            labels=part.labels,
+            labels=examples.labels,
             encoding=f"{self.preprocessing}; {encoding}",
             task=self.task,
             metric=self.metric,
@@ -108,9 +141,10 @@ class Workload:
             target=self.target,
             source=self.card.splitlines()[-1],
             preprocessing=self.preprocessing,
-            values=part.values,
+            values=examples.values,
             synthetic=self.synthetic,
             view=self.view,
+            files=examples.groups if self.files else None,
         )
 
 

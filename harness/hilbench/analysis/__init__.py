@@ -1,0 +1,1 @@
+"""From bundles to verdicts: comparisons of what was measured, never a measurement."""
