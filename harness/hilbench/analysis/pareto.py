@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def dominators(candidates: Mapping[str, Mapping[str, float]], better: Mapping[str, str]) -> dict[
-    str, list[str]
-]:
+def dominators(
+    candidates: Mapping[str, Mapping[str, float]], better: Mapping[str, str]
+) -> dict[str, list[str]]:
     """Who dominates each candidate.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 #: Left and bottom of the axes' room, and height of the plot, in the drawing's units.
-_LEFT, _BOTTOM, _HEIGHT = 34, 26, 220
+_LEFT, _BOTTOM, _HEIGHT = 44, 26, 200
 
 
 def precision_table(result: dict[str, Any]) -> Table:
@@ -35,25 +36,48 @@ def render_precision(result: dict[str, Any]) -> str:
     environment = Environment(
         loader=PackageLoader("hilbench.reports"), autoescape=True, undefined=StrictUndefined
     )
-    curves = [
-        (number, curve["title"], curve["validation_top1"])
-        for number, curve in enumerate(result["curves"])
-    ]
     return environment.get_template("precision.html.j2").render(
         result=result,
         title=_title(result),
         rows=_rows(result),
-        plot=curves_plot(curves, "accuracy-curves", "validation accuracy by epoch"),
+        plots=_plots(result),
     )
 
 
-def curves_plot(curves: Sequence[tuple[int, str, list[float]]], name: str, label: str) -> str:
-    """Inline SVG of (class number, title, shares by epoch), from 0 to 1."""
-    last = max(len(values) for _, _, values in curves) - 1
+def _plots(result: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(heading, caption, SVG): validation accuracy, and the training loss in decades."""
+    accuracy = [(c["title"], c["validation_top1"]) for c in result["curves"]]
+    losses = [
+        (c["title"], [math.log10(loss) for loss in c["train_loss"]]) for c in result["curves"]
+    ]
+    low = max(0.0, math.floor(10 * min(min(v[len(v) // 10 :]) for _, v in accuracy)) / 10)
+    span = [value for _, values in losses for value in values]
+    decades = range(math.floor(min(span)), math.ceil(max(span)) + 1)
+    shares = [low + (1 - low) * i / 2 for i in range(3)]
+    return [
+        (
+            "Accuracy on the validation part",
+            f"The axis starts at {low:g}, the first epochs may lie below.",
+            curves_plot(accuracy, [(s, f"{s:.2f}") for s in shares], "accuracy"),
+        ),
+        (
+            "Training loss",
+            "Mean cross-entropy of each epoch, logarithmic.",
+            curves_plot(losses, [(d, f"{10.0**d:g}") for d in decades], "loss"),
+        ),
+    ]
+
+
+def curves_plot(
+    curves: Sequence[tuple[str, list[float]]], ticks: Sequence[tuple[float, str]], name: str
+) -> str:
+    """Inline SVG of (title, values by epoch); the ticks (value, text) span the axis."""
+    last = max(len(values) for _, values in curves) - 1
+    low, top = ticks[0][0], ticks[-1][0]
     wide, high = WIDTH - _LEFT - 8, _HEIGHT - _BOTTOM - 8
 
-    def place(epoch: int, value: float) -> str:
-        return f"{_LEFT + wide * epoch / (last or 1):.1f},{8 + high * (1 - value):.1f}"
+    def y(value: float) -> float:
+        return 8 + high * (top - max(value, low)) / (top - low)
 
     body = [
         f'<path class="axis" fill="none" d="M{_LEFT} 8V{8 + high}H{WIDTH - 8}"/>',
@@ -61,18 +85,19 @@ def curves_plot(curves: Sequence[tuple[int, str, list[float]]], name: str, label
         f'<text x="{_LEFT}" y="{_HEIGHT - 8}">0</text>',
         f'<text x="{WIDTH - 8}" y="{_HEIGHT - 8}" text-anchor="end">{last}</text>',
     ]
-    for share in (0.0, 0.5, 1.0):
-        y = 8 + high * (1 - share)
-        body.append(f'<text x="{_LEFT - 4}" y="{y + 4}" text-anchor="end">{share:g}</text>')
-    for number, title, values in curves:
-        points = " ".join(place(epoch, value) for epoch, value in enumerate(values))
+    for value, text in ticks:
+        body.append(f'<text x="{_LEFT - 4}" y="{y(value) + 4:.1f}" text-anchor="end">{text}</text>')
+    for number, (title, values) in enumerate(curves):
+        points = " ".join(
+            f"{_LEFT + wide * epoch / (last or 1):.1f},{y(value):.1f}"
+            for epoch, value in enumerate(values)
+        )
         body.append(
             f'<polyline class="curve c{number}" points="{points}" data-label="{escape(title)}" '
-            f'data-value="{values[-1]!r}"><title>{escape(title)}: {values[-1]:.3f} at the end'
-            "</title></polyline>"
+            f'data-value="{values[-1]!r}"><title>{escape(title)}</title></polyline>'
         )
     return (
-        f'<svg role="img" data-plot="{name}" aria-label="{escape(label)}" '
+        f'<svg role="img" data-plot="{name}" aria-label="{name} by epoch" '
         f'viewBox="0 0 {WIDTH} {_HEIGHT}" preserveAspectRatio="xMidYMid meet">{"".join(body)}</svg>'
     )
 

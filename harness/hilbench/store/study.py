@@ -66,9 +66,7 @@ class StudyFolder:
 
     def seal(self) -> None:
         """Write the manifest: from here on the study is immutable."""
-        files = {
-            str(path.relative_to(self.folder)): sha256(path) for path in _files(self.folder)
-        }
+        files = {str(path.relative_to(self.folder)): sha256(path) for path in _files(self.folder)}
         self.write_json(MANIFEST, {"study": self.plan["study"], "files": files})
         sync_folder(self.folder)
 
