@@ -29,6 +29,7 @@ VERBS = {
     "doctor": "look for what is missing, and say how to mend it",
     "flash": "bring a board's firmware to a connected device",
     "pack": "pack a model into an image and show its costs",
+    "compress": "compress a workload's model: distil, prune, quantize, code, each stage measured",
     "workloads": "list the workloads that ship",
 }
 

@@ -2,8 +2,8 @@
 
 Training a model, in full::
 
-    from hilbench.schemes.training import one_blas_thread
-    one_blas_thread()  # in a process of its own, before numpy is imported: the same bytes again
+    from hilbench.schemes.threads import one_blas_thread
+    one_blas_thread()  # before numpy is imported: the same bytes again
 
     from hilbench.models import writer
     from hilbench.schemes import export, layers, post_training, training
@@ -43,5 +43,10 @@ module                  what
 ``augmentation``        shifted, scaled, noisy, chained
 ``export``              float graph
 ``post_training``       int8 or int4 weights, int8 activations, by calibration
+``aware``               the same, trained through the device's integer arithmetic
+``pruning``             by magnitude: single weights, or channels
+``designs``             teachers and students of ``hilbench compress``
+``compression``         its stages: distil, prune, quantize, code
+``threads``             one BLAS thread
 ======================  ==========================================================================
 """

@@ -102,7 +102,7 @@ class QuantizedNetwork:
         scales = weight_scales(real, self.weight_bits, real.ndim - 1)
         narrow = math.prod(real.shape[:-1]) <= _FLOAT32_EXACT_PRODUCTS
         kind = np.float32 if narrow else np.float64
-        weights = quantized_weights(real, scales, self.weight_bits).astype(kind)
+        weights: Array = quantized_weights(real, scales, self.weight_bits).astype(kind)
         sums, context = layer.forward(values.astype(kind), weights)
         channel_scales = scales.ravel()
         bias_scales = np.float32(scale) * channel_scales
@@ -112,7 +112,8 @@ class QuantizedNetwork:
         multiplier, shift = quantize_multipliers(factors)
         total = multiply_by_quantized_multiplier(sums.astype(np.int64) + bias, multiplier, shift)
         low = 0 if layer.relu else -128 - out_zero
-        passed = (total > low) & (total < 127 - out_zero)
+        above = total > 0 if layer.relu else total >= low
+        passed = above & (total <= 127 - out_zero)
         outputs = np.clip(total, low, 127 - out_zero).astype(np.float32)
         dequantized = (weights * scales).astype(np.float32)
         return outputs, _Step(context, dequantized, passed, np.float32(scale)), out_scale, out_zero

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hilbench.schemes.layers import Conv2D, Dense, Depthwise, Layer, Shape
 from hilbench.schemes.network import Network, Params, key
 from hilbench.schemes.objectives import Objective, cross_entropy
-from hilbench.schemes.training import Data, Fitted, Recipe, Trainable, fit
+from hilbench.schemes.training import Data, Fitted, Recipe, fit
 
 Array = NDArray[Any]
 #: Parameter -> which of its values stay.
@@ -64,6 +64,11 @@ def keep_masked(masks: Masks) -> Callable[[Params], None]:
     return after_step
 
 
+def masks_of(params: Params) -> Masks:
+    """Masks that keep what is 0 among the weights at 0."""
+    return {name: p != 0 for name, p in params.items() if name.endswith("weights")}
+
+
 def sparsity_of(params: Params) -> float:
     """Share of the weights that are 0."""
     weights = [p for name, p in params.items() if name.endswith("weights")]
@@ -79,28 +84,34 @@ def prune_gradually(
     recipe: Recipe,
     objective: Objective = cross_entropy,
     rounds: int = 3,
-    simulated: Trainable | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> tuple[Fitted, Masks]:
     """Drop weights in rounds, each followed by training with the recipe.
 
     The share grows along a cubic (Zhu and Gupta, 2017): most goes early, where most is redundant.
-    ``simulated`` trains in another arithmetic (quantization-aware).
     """
+    masks: Masks = {}
+    fitted = Fitted(params, -1, ())
     for number in range(1, rounds + 1):
         share = sparsity * (1.0 - (1.0 - number / rounds) ** 3)
         masks = magnitude_masks(network, params, share)
         masked = {n: p * masks[n] if n in masks else p for n, p in params.items()}
         fitted = fit(
-            simulated or network,
+            network,
             masked,
             train,
             validation,
             replace(recipe, seed=recipe.seed + number),
             objective,
             keep_masked(masks),
+            None if progress is None else _part_of(progress, number - 1, rounds),
         )
         params = fitted.params
     return fitted, masks
+
+
+def _part_of(progress: Callable[[float], None], done: int, parts: int) -> Callable[[float], None]:
+    return lambda share: progress((done + share) / parts)
 
 
 # ---------------------------------------------------------------- whole channels

@@ -1,14 +1,12 @@
 """Training: Adam, cosine rate, augmentation, and the epoch chosen on the validation part.
 
-Seeded: the same machine with one BLAS thread gives the same bytes.  BLAS reads its thread count
-when numpy is first imported, so whoever starts the process sets ``OPENBLAS_NUM_THREADS=1``
-(:func:`one_blas_thread`, before numpy); sums of several threads would round differently.
+Seeded: the same machine with one BLAS thread (:mod:`hilbench.schemes.threads`) gives the same
+bytes; sums of several threads would round differently.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -186,9 +184,3 @@ def top1(outputs: Array, labels: NDArray[np.int64]) -> float:
 def _top1(outputs: Array, data: Data, objective: Objective) -> float | None:
     is_classifier = outputs.ndim == 2 and outputs.shape[1] > int(data.labels.max(initial=0))
     return top1(outputs, data.labels) if is_classifier else None
-
-
-def one_blas_thread() -> None:
-    """Ask BLAS for one thread; only effective before numpy is imported in the process."""
-    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = "1"
