@@ -99,10 +99,13 @@ static bool is_int8(const struct hb_engine *engine, const struct hb_image_op *op
 }
 
 HB_PART static bool check_pool(const struct hb_engine *engine, const struct hb_image_op *op) {
-    if (!is_int8(engine, op) || !hb_check_pool(engine, op)) return false;
+    if (!is_int8(engine, op) || !hb_check_pool(engine, op) || op->scratch_bytes != 0u ||
+        hb_tensor_at(engine, op->output).dims[3] % 4u != 0u) {
+        return false;
+    }
+    if (op->opcode == HB_OPCODE_MAX_POOL_2D) return HB_HAS(max_pool_2d_s8_dsp);
     const struct hb_image_pool p = hb_pool_params(engine, op);
-    return hb_tensor_at(engine, op->output).dims[3] % 4u == 0u && op->scratch_bytes == 0u &&
-           (uint32_t)p.filter_h * p.filter_w <= HB_POOL_POSITIONS;
+    return HB_HAS(average_pool_2d_s8_dsp) && (uint32_t)p.filter_h * p.filter_w <= HB_POOL_POSITIONS;
 }
 
 HB_PART static bool check_add(const struct hb_engine *engine, const struct hb_image_op *op) {
@@ -119,13 +122,15 @@ HB_PART static bool check_add(const struct hb_engine *engine, const struct hb_im
 #define HAS_FULLY_CONNECTED                                                                        \
     (HB_HAS(fully_connected_s8xs8_dsp) || HB_HAS(fully_connected_s8xs4_dsp) ||                     \
      HB_HAS(conv_2d_s16xs8_dsp))
+#define HAS_POOL (HB_HAS(average_pool_2d_s8_dsp) || HB_HAS(max_pool_2d_s8_dsp))
 
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op) {
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:
     case HB_OPCODE_DEPTHWISE_CONV_2D: return HAS_CONV && check_conv(engine, op);
     case HB_OPCODE_FULLY_CONNECTED: return HAS_FULLY_CONNECTED && check_fully_connected(engine, op);
-    case HB_OPCODE_AVERAGE_POOL_2D: return HB_HAS(average_pool_2d_s8_dsp) && check_pool(engine, op);
+    case HB_OPCODE_AVERAGE_POOL_2D:
+    case HB_OPCODE_MAX_POOL_2D: return HAS_POOL && check_pool(engine, op);
     case HB_OPCODE_ADD: return HB_HAS(add_s8_dsp) && check_add(engine, op);
     default: return false;
     }

@@ -1,0 +1,38 @@
+/* Copies and fills of bytes, inline: a call would cost more than most rows do. */
+#ifndef HB_BYTES_H
+#define HB_BYTES_H
+
+#include <stdint.h>
+
+#if defined(__ARM_FEATURE_UNALIGNED) || !(defined(__arm__) || defined(__riscv))
+
+/* The builtin, because of -fno-builtin. */
+static inline void hb_copy_bytes(int8_t *to, const int8_t *from, int32_t bytes) {
+    for (; bytes >= 16; bytes -= 16, to += 16, from += 16) __builtin_memcpy(to, from, 16);
+    for (; bytes > 0; bytes--) *to++ = *from++;
+}
+
+#else
+
+static inline void hb_copy_bytes(int8_t *to, const int8_t *from, int32_t bytes) {
+    if ((((uintptr_t)to | (uintptr_t)from) & 3u) == 0u) {
+        for (; bytes >= 16; bytes -= 16, to += 16, from += 16) {
+            const uint32_t *const words = (const uint32_t *)(const void *)from;
+            uint32_t *const out = (uint32_t *)(void *)to;
+            const uint32_t a = words[0], b = words[1], c = words[2], d = words[3];
+            out[0] = a;
+            out[1] = b;
+            out[2] = c;
+            out[3] = d;
+        }
+    }
+    for (; bytes > 0; bytes--) *to++ = *from++;
+}
+
+#endif
+
+static inline void hb_fill_bytes(int8_t *to, int32_t value, int32_t bytes) {
+    for (; bytes > 0; bytes--) *to++ = (int8_t)value;
+}
+
+#endif
