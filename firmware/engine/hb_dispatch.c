@@ -71,13 +71,12 @@ HB_PART static bool conv_dsp(const struct hb_engine *engine, const struct hb_ima
 #ifdef HB_KERNELS_THUMB1
 HB_PART static bool conv_thumb1(const struct hb_engine *engine, const struct hb_image_op *op,
                                 uint8_t dtype, const struct hb_conv_args *args, bool dry) {
-    const struct hb_image_tensor weights = hb_tensor_at(engine, op->inputs[1]);
-    if (dtype == HB_DTYPE_INT16) HB_RUN(conv_2d_s16xs8_thumb1, args);
-    if (weights.dtype == HB_DTYPE_INT8) HB_RUN(conv_2d_s8xs4_thumb1, args);
-    if (op->opcode == HB_OPCODE_CONV_2D) HB_RUN(conv_2d_s8xs8_thumb1, args);
-    if (weights.dims[2] != (uint32_t)args->out_c) {
-        HB_RUN(depthwise_conv_2d_taps_s8xs8_thumb1, args);
+    if (op->opcode == HB_OPCODE_CONV_2D) {
+        if (dtype == HB_DTYPE_INT16) HB_RUN(conv_2d_s16xs8_thumb1, args);
+        if (is_s4(engine, op)) HB_RUN(conv_2d_s8xs4_thumb1, args);
+        HB_RUN(conv_2d_s8xs8_thumb1, args);
     }
+    if (hb_is_by_taps_thumb1(args)) HB_RUN(depthwise_conv_2d_taps_s8xs8_thumb1, args);
     HB_RUN(depthwise_conv_2d_s8xs8_thumb1, args);
 }
 

@@ -43,8 +43,8 @@ HB_PART static bool check_conv(const struct hb_engine *engine, const struct hb_i
                hb_has_scratch(op, hb_conv_2d_s16xs8_thumb1_scratch_bytes(&args));
     }
     if (!is_clamp(&p, INT8_MIN, INT8_MAX)) return false;
-    if (depthwise && stream.dims[2] != channels) {
-        return HB_HAS(depthwise_conv_2d_taps_s8xs8_thumb1) && !shared && channels % 2u == 0u &&
+    if (depthwise && hb_is_by_taps_thumb1(&args)) {
+        return HB_HAS(depthwise_conv_2d_taps_s8xs8_thumb1) && !shared &&
                is_stream(engine, op, 1, channels / 2u,
                          HB_THUMB1_TWO_FIXED_WORDS + words_of(2u * filter)) &&
                op->scratch_bytes == 0u;

@@ -4,6 +4,20 @@
 
 #include <stdint.h>
 
+/* Whole words, to and from whole words. */
+static inline void hb_copy_words(void *to, const void *from, uint32_t bytes) {
+    const uint32_t *in = from;
+    uint32_t *out = to;
+    for (; bytes >= 16u; bytes -= 16u, in += 4, out += 4) {
+        const uint32_t a = in[0], b = in[1], c = in[2], d = in[3];
+        out[0] = a;
+        out[1] = b;
+        out[2] = c;
+        out[3] = d;
+    }
+    for (; bytes > 0u; bytes -= 4u) *out++ = *in++;
+}
+
 #if defined(__ARM_FEATURE_UNALIGNED) || !(defined(__arm__) || defined(__riscv))
 
 /* The builtin, because of -fno-builtin. */
@@ -16,22 +30,20 @@ static inline void hb_copy_bytes(int8_t *to, const int8_t *from, int32_t bytes) 
 
 static inline void hb_copy_bytes(int8_t *to, const int8_t *from, int32_t bytes) {
     if ((((uintptr_t)to | (uintptr_t)from) & 3u) == 0u) {
-        for (; bytes >= 16; bytes -= 16, to += 16, from += 16) {
-            const uint32_t *const words = (const uint32_t *)(const void *)from;
-            uint32_t *const out = (uint32_t *)(void *)to;
-            const uint32_t a = words[0], b = words[1], c = words[2], d = words[3];
-            out[0] = a;
-            out[1] = b;
-            out[2] = c;
-            out[3] = d;
-        }
+        const uint32_t words = (uint32_t)bytes & ~3u;
+        hb_copy_words(to, from, words);
+        to += words;
+        from += words;
+        bytes &= 3;
     }
+#pragma GCC unroll 4
     for (; bytes > 0; bytes--) *to++ = *from++;
 }
 
 #endif
 
 static inline void hb_fill_bytes(int8_t *to, int32_t value, int32_t bytes) {
+#pragma GCC unroll 4
     for (; bytes > 0; bytes--) *to++ = (int8_t)value;
 }
 

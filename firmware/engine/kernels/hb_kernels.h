@@ -139,7 +139,11 @@ void hb_conv_2d_s8xs4_thumb1(const struct hb_conv_args *args);
 void hb_conv_2d_s16xs8_thumb1(const struct hb_conv_args *args);
 uint64_t hb_conv_2d_s16xs8_thumb1_scratch_bytes(const struct hb_conv_args *args);
 void hb_depthwise_conv_2d_s8xs8_thumb1(const struct hb_conv_args *args);
+/* Tap by tap, two channels at a time; otherwise by lines. */
 void hb_depthwise_conv_2d_taps_s8xs8_thumb1(const struct hb_conv_args *args);
+static inline bool hb_is_by_taps_thumb1(const struct hb_conv_args *args) {
+    return (args->filter_h != 3 || args->filter_w != 3) && args->out_c % 2 == 0;
+}
 uint64_t hb_depthwise_conv_2d_s8xs8_thumb1_scratch_bytes(const struct hb_conv_args *args);
 bool hb_depthwise_conv_2d_s8xs8_thumb1_in_place(const struct hb_conv_args *args);
 void hb_fully_connected_s8xs8_thumb1(const struct hb_fully_connected_args *args);

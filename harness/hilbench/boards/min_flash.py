@@ -44,7 +44,7 @@ _PARTS = {
     ("", r"hb_check_sum"): "elementwise|add_.*_ref",
     ("", r"hb_check_pool"): ".*_pool_2d_.*",
     ("hb_dispatch.c", r"conv_(dsp|thumb1|mve|ref)"): r"(depthwise_)?conv_2d_.*_\1",
-    ("hb_dispatch.c", r"fully_connected_(dsp|mve|ref)"): r"(fully_connected|conv_2d)_.*_\1",
+    ("hb_dispatch.c", r"fully_connected_(dsp|thumb1|mve|ref)"): r"(fully_connected|conv_2d)_.*_\1",
     ("hb_dispatch.c", r"pool_ref"): ".*_pool_2d_.*_ref",
     ("hb_dispatch.c", r"run_conv"): ".*conv_2d_.*|rows",
     ("hb_dispatch.c", r"run_fully_connected"): "fully_connected_.*|conv_2d_s.*|rows",
@@ -63,7 +63,7 @@ _PARTS = {
     ): r"(fully_connected|conv_2d)_.*_\1",
     ("hb_validate_(dsp|mve|thumb1).c", r"check_pool"): r".*_pool_2d_.*_\1",
     ("hb_validate_(dsp|mve|thumb1).c", r"check_add"): r"add_.*_\1",
-    ("hb_validate_(dsp|mve|thumb1).c", r"check_s16"): r"conv_2d_s16xs8_\1",
+    ("hb_validate_(dsp|mve|thumb1).c", r"check_s16"): r".*_s16xs8_\1",
     ("hb_validate_(dsp|mve|thumb1).c", r"(check_s4|is_p4_stream)"): r".*_s8xs4_\1",
 }
 #: Bytes of a call that a real build drops with what it calls: compare, branch, two arguments, call.

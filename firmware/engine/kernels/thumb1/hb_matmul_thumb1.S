@@ -141,7 +141,8 @@
 #define ARGS 24
 #define LEFT 28
 #define OUT 32
-#define FRAME 36
+#define END 36 /* of the accumulators that have an output */
+#define FRAME 40
 
     .macro matmul name, is_s4
     .section .text.\name, "ax", %progbits
@@ -157,6 +158,10 @@
     str r1, [sp, #LEFT]
     ldr r1, [r0, #12]
     str r1, [sp, #OUT]
+    ldr r1, [r0, #24]
+    lsls r1, r1, #2
+    add r1, sp
+    str r1, [sp, #END]
     ldr r7, [r0, #8]
 channel\@:
     ldmia r7!, {r4}
@@ -200,9 +205,7 @@ middle\@:
     mov r5, sp
     ldr r0, [sp, #ARGS]
     ldr r6, [r0, #16]
-    ldr r3, [r0, #24]
-    lsls r3, r3, #2
-    adds r3, r3, r5
+    ldr r3, [sp, #END]
     ldr r4, [sp, #OUT]
     adds r0, r4, #1
     str r0, [sp, #OUT]
