@@ -80,9 +80,9 @@ HB_PART static bool conv_thumb1(const struct hb_engine *engine, const struct hb_
     HB_RUN(depthwise_conv_2d_s8xs8_thumb1, args);
 }
 
-HB_PART static bool fully_connected_thumb1(const struct hb_engine *engine,
-                                           const struct hb_image_op *op, uint8_t dtype,
-                                           const struct hb_fully_connected_args *args, bool dry) {
+static bool fully_connected_thumb1(const struct hb_engine *engine, const struct hb_image_op *op,
+                                   uint8_t dtype, const struct hb_fully_connected_args *args,
+                                   bool dry) {
     if (dtype == HB_DTYPE_INT16) HB_RUN(fully_connected_s16xs8_thumb1, args);
     if (is_s4(engine, op)) HB_RUN(fully_connected_s8xs4_thumb1, args);
     HB_RUN(fully_connected_s8xs8_thumb1, args);
@@ -308,8 +308,8 @@ HB_PART static bool run_add(const struct hb_engine *engine, const struct hb_imag
     if (hb_is_packed(op)) {
         const uint32_t words = hb_tensor_at(engine, op->inputs[2]).dims[3];
         args.tables = slot_data(engine, op, 2);
-        args.is_direct = words == (op->variant == HB_KERNEL_MVE ? HB_MVE_ADD_LINEAR_WORDS
-                                                                : HB_ADD_DIRECT_WORDS);
+        args.is_direct =
+            words == (op->variant == HB_KERNEL_MVE ? HB_MVE_ADD_LINEAR_WORDS : HB_ADD_DIRECT_WORDS);
     }
 #ifdef HB_KERNELS_DSP
     if (op->variant == HB_KERNEL_DSP) HB_RUN(add_s8_dsp, &args);

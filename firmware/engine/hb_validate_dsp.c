@@ -23,7 +23,7 @@ static bool is_full_range(int32_t act_min, int32_t act_max) {
 
 /* int16 data times p16 weights. */
 HB_PART static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *op,
-                      const struct hb_conv_args *args) {
+                              const struct hb_conv_args *args) {
     const uint32_t depth = hb_conv_2d_s16xs8_dsp_depth(args);
     const uint32_t words = HB_P16_FIXED_WORDS + depth / 2u, blocks = (uint32_t)args->out_c / 2u;
     const struct hb_image_conv *p = &args->params;
@@ -69,7 +69,8 @@ HB_PART static bool check_conv(const struct hb_engine *engine, const struct hb_i
            hb_has_scratch(op, hb_conv_2d_s8xs8_dsp_scratch_bytes(&args));
 }
 
-HB_PART static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_fully_connected(const struct hb_engine *engine,
+                                          const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
     if (!hb_get_packed(engine, op, &in, &stream, &out, &p)) return false;
@@ -140,8 +141,8 @@ bool hb_validate_winograd_dsp(const struct hb_engine *engine, const struct hb_im
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
     if (op->opcode != HB_OPCODE_CONV_2D ||
-        !hb_check_packed_conv(engine, op, &in, &stream, &out, &p) ||
-        in.dtype != HB_DTYPE_INT8 || !is_full_range(p.act_min, p.act_max)) {
+        !hb_check_packed_conv(engine, op, &in, &stream, &out, &p) || in.dtype != HB_DTYPE_INT8 ||
+        !is_full_range(p.act_min, p.act_max)) {
         return false;
     }
     const struct hb_conv_args args = hb_conv_args_of(engine, op);

@@ -23,6 +23,7 @@ static inline void hb_copy_words(void *to, const void *from, uint32_t bytes) {
 /* The builtin, because of -fno-builtin. */
 static inline void hb_copy_bytes(int8_t *to, const int8_t *from, int32_t bytes) {
     for (; bytes >= 16; bytes -= 16, to += 16, from += 16) __builtin_memcpy(to, from, 16);
+    for (; bytes >= 4; bytes -= 4, to += 4, from += 4) __builtin_memcpy(to, from, 4);
     for (; bytes > 0; bytes--) *to++ = *from++;
 }
 

@@ -43,9 +43,10 @@ typedef int16_t hb_lstm_gate_value(const struct hb_lstm_args *a, const void *x, 
 /* Puts a hidden state, clamped, into both places. */
 typedef void hb_lstm_put(void *hidden, void *out, int32_t unit, int32_t value);
 
-static inline __attribute__((always_inline)) void
-hb_lstm_walk(const struct hb_lstm_args *a, const int32_t element_bytes,
-             hb_lstm_gate_value *const gate_value, hb_lstm_put *const put) {
+static inline __attribute__((always_inline)) void hb_lstm_walk(const struct hb_lstm_args *a,
+                                                               const int32_t element_bytes,
+                                                               hb_lstm_gate_value *const gate_value,
+                                                               hb_lstm_put *const put) {
     int16_t *gates = a->gates;
     for (int32_t step = 0; step < a->steps; step++) {
         for (int32_t member = 0; member < a->batch; member++) {

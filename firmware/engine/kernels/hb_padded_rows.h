@@ -63,7 +63,7 @@ static inline struct hb_conv_args hb_flatten(const struct hb_conv_args *args) {
 struct hb_feed {
     const struct hb_conv_args *args;
     const int8_t *image;
-    int8_t *ring;   /* NULL: no padding */
+    int8_t *ring; /* NULL: no padding */
     int32_t loaded; /* padded rows seen so far */
 };
 

@@ -27,7 +27,7 @@ static uint32_t line_errors(void) { return 0; } /* these UARTs do not see them *
     .rx_buffer_bytes = RX_BYTES
 
 /* Of struct hb_port. */
-#define HB_EMULATED_PORT_FIELDS                                                                        \
+#define HB_EMULATED_PORT_FIELDS                                                                    \
     .arena = {arena, sizeof arena}, .vectors = {vectors, sizeof vectors},                          \
     .out = {out_ring, sizeof out_ring}, .read = uart_read, .write = uart_write,                    \
     .tx_idle = uart_tx_idle, .link_set = uart_link_set, .overruns = overruns,                      \

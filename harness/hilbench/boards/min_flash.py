@@ -44,7 +44,7 @@ _PARTS = {
     ("", r"hb_check_sum"): "elementwise|add_.*_ref",
     ("", r"hb_check_pool"): ".*_pool_2d_.*",
     ("hb_dispatch.c", r"conv_(dsp|thumb1|mve|ref)"): r"(depthwise_)?conv_2d_.*_\1",
-    ("hb_dispatch.c", r"fully_connected_(dsp|thumb1|mve|ref)"): r"(fully_connected|conv_2d)_.*_\1",
+    ("hb_dispatch.c", r"fully_connected_(dsp|mve|ref)"): r"(fully_connected|conv_2d)_.*_\1",
     ("hb_dispatch.c", r"pool_ref"): ".*_pool_2d_.*_ref",
     ("hb_dispatch.c", r"run_conv"): ".*conv_2d_.*|rows",
     ("hb_dispatch.c", r"run_fully_connected"): "fully_connected_.*|conv_2d_s.*|rows",

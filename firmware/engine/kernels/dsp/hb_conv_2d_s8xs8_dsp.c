@@ -11,7 +11,7 @@
 struct source {
     const int8_t *first; /* filter row 0, column 0 of the output row */
     struct hb_rows rows;
-    int32_t rest;        /* bytes of a filter row behind its whole words */
+    int32_t rest; /* bytes of a filter row behind its whole words */
 };
 
 static const int8_t *next_row(const struct hb_rows *rows, const int8_t *row, int32_t left) {
@@ -113,12 +113,13 @@ void hb_conv_p8(const struct hb_conv_args *given, const int32_t *stream, int32_t
     uint32_t *tile = args.scratch, *tile_end = tile + tile_words(&args);
     int8_t *staged = (int8_t *)tile_end;
     struct source source = {
-        .rows = {
-            .row_bytes = args.in_w * args.in_c,
-            .rows = args.filter_h,
-            .words = filter_row / 4,
-            .pixel_bytes = step,
-        },
+        .rows =
+            {
+                .row_bytes = args.in_w * args.in_c,
+                .rows = args.filter_h,
+                .words = filter_row / 4,
+                .pixel_bytes = step,
+            },
         .rest = filter_row % 4,
     };
     struct hb_feed feed = {.args = &args, .image = args.input};

@@ -11,8 +11,8 @@ static int16_t gate_value(const struct hb_lstm_args *a, const void *x, const voi
     const struct hb_image_lstm *p = &a->params;
     const int32_t at = gate * a->units + unit;
     const int8_t *w = (const int8_t *)a->weights + at * (a->inputs + a->units);
-    const int32_t of_input = hb_wrapping_add(dot(x, p->input_offset, w, a->inputs),
-                                             ((const int32_t *)a->biases)[at]);
+    const int32_t of_input =
+        hb_wrapping_add(dot(x, p->input_offset, w, a->inputs), ((const int32_t *)a->biases)[at]);
     const int32_t of_hidden = dot(hidden, p->hidden_offset, w + a->inputs, a->units);
     return hb_lstm_gate(
         a, gate, hb_requantize(of_input, p->input_multiplier[gate], p->input_shift[gate]),
@@ -20,8 +20,7 @@ static int16_t gate_value(const struct hb_lstm_args *a, const void *x, const voi
 }
 
 static void put(void *hidden, void *out, int32_t unit, int32_t value) {
-    ((int8_t *)hidden)[unit] = ((int8_t *)out)[unit] =
-        (int8_t)hb_clamp(value, INT8_MIN, INT8_MAX);
+    ((int8_t *)hidden)[unit] = ((int8_t *)out)[unit] = (int8_t)hb_clamp(value, INT8_MIN, INT8_MAX);
 }
 
 void hb_lstm_s8_ref(const struct hb_lstm_args *a) { hb_lstm_walk(a, 1, gate_value, put); }

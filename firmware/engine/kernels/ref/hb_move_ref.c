@@ -46,8 +46,8 @@ static inline void copy_bytes(const uint8_t *from, uint8_t *to, uint32_t bytes) 
 static void copy_runs(const struct box *box, const uint8_t *from, uint8_t *to) {
     const struct axis *axis = box->axes;
     const uint32_t run = box->run_bytes;
-    const uintptr_t all = (uintptr_t)from | (uintptr_t)to | run | (uint32_t)axis->in |
-                          (uint32_t)axis->out;
+    const uintptr_t all =
+        (uintptr_t)from | (uintptr_t)to | run | (uint32_t)axis->in | (uint32_t)axis->out;
     if (run == 1u) {
         for (int32_t i = axis->count; i > 0; i--, from += axis->in, to += axis->out) *to = *from;
     } else if ((all & 3u) == 0u) {

@@ -15,12 +15,12 @@ typedef void hb_matmul_of_conv(const struct hb_thumb1_matmul *matmul,
 
 /* Where the bytes under an output row lie. */
 struct source {
-    const int8_t *first;     /* filter row 0, column 0 of the output row */
-    int32_t row_bytes;       /* from a row to the next */
+    const int8_t *first; /* filter row 0, column 0 of the output row */
+    int32_t row_bytes; /* from a row to the next */
     int32_t rows_after_wrap; /* of `rows`, how many lie at the ring's start; 0: no ring */
     int32_t ring_bytes;
     int32_t rows;
-    int32_t run;         /* bytes of a filter row */
+    int32_t run; /* bytes of a filter row */
     int32_t pixel_bytes; /* from a pixel's first byte to the next pixel's */
 };
 
@@ -31,7 +31,7 @@ HB_INLINE const int8_t *next_row(const struct source *source, const int8_t *row,
 /* int8, or int16 + 2^15: as the tile has it (hb_thumb1.h). */
 HB_INLINE uint32_t element(const int8_t *at, const int32_t bytes) {
     if (bytes == 1) return (uint32_t)(int32_t)*at;
-    return (uint32_t)*(const uint16_t *)(const void *)at ^ 0x8000u;
+    return (uint32_t) * (const uint16_t *)(const void *)at ^ 0x8000u;
 }
 
 HB_INLINE uint32_t pair(const int8_t *even, const int8_t *odd, const int32_t bytes) {

@@ -96,7 +96,8 @@ void hb_depthwise_conv_2d_taps_s8xs8_thumb1(const struct hb_conv_args *args) {
     const int32_t words =
         HB_THUMB1_TWO_FIXED_WORDS + (CHANNELS * args->filter_h * args->filter_w + 3) / 4;
     const int32_t row_bytes = args->in_w * args->in_c;
-    const bool by_rows = args->filter_h > args->filter_w; /* the longer direction is the inner one */
+    const bool by_rows =
+        args->filter_h > args->filter_w; /* the longer direction is the inner one */
     const int8_t *image = args->input;
     int8_t *out = args->output;
     for (int32_t batch = 0; batch < args->batches; batch++) {

@@ -46,14 +46,14 @@
 /* Requantization of acc = sum - least, exact (models/thumb1.py).  hb_matmul_thumb1.S knows the order
  * of the fields. */
 struct hb_thumb1_scale {
-    uint32_t largest;          /* above it, as an unsigned number, acc saturates */
+    uint32_t largest; /* above it, as an unsigned number, acc saturates */
     uint32_t low, middle, high; /* pieces of the multiplier: 10, 10 and the other bits */
     uint32_t round_low, round_high;
-    uint32_t negative_below;   /* below it the sum is negative: */
-    uint32_t tie;              /* rounds away from zero by this much less */
-    uint8_t below, above;      /* the output for sums that saturate */
-    uint8_t lowest;            /* wide: the multiplier's piece below `low` */
-    uint8_t is_wide;           /* all pieces but the highest have 8 bits */
+    uint32_t negative_below; /* below it the sum is negative: */
+    uint32_t tie; /* rounds away from zero by this much less */
+    uint8_t below, above; /* the output for sums that saturate */
+    uint8_t lowest; /* wide: the multiplier's piece below `low` */
+    uint8_t is_wide; /* all pieces but the highest have 8 bits */
 };
 
 /* Accumulators from `acc` to `end` of one channel, to bytes `stride` apart. */
@@ -89,8 +89,8 @@ static inline int16_t hb_finish_s16_thumb1(uint32_t sum, const uint32_t *scale,
 
 /* Sums of a line of outputs, from `acc` to `end`, 3x3 with stride 1 or 2.  x: columns of three words;
  * w: filter columns, three of five words each. */
-void hb_depthwise_line_3x3_thumb1(const int32_t *x, const int32_t *w, uint32_t *acc,
-                                  uint32_t *end, uint32_t start, int32_t stride);
+void hb_depthwise_line_3x3_thumb1(const int32_t *x, const int32_t *w, uint32_t *acc, uint32_t *end,
+                                  uint32_t start, int32_t stride);
 
 /* Dot products of `taps` >= 1 bytes with four rows of weights; of int16 data. */
 void hb_dot4_thumb1(const int8_t *x, const int8_t *w, int32_t row_bytes, int32_t taps,
@@ -102,9 +102,9 @@ void hb_dot4_s16_thumb1(const int16_t *x, const int8_t *w, int32_t row_bytes, in
  * fields.  Weights of the two channels alternate. */
 struct hb_thumb1_taps {
     const int8_t *x, *w;
-    int32_t x_step, columns, rows;   /* bytes from a tap to the next in a row; at least one of each */
+    int32_t x_step, columns, rows; /* bytes from a tap to the next in a row; at least one of each */
     int32_t x_row_bytes, w_row_bytes; /* from a row to the next */
-    uint32_t *acc;                    /* two sums, added to */
+    uint32_t *acc; /* two sums, added to */
 };
 
 void hb_dot2_taps_thumb1(const struct hb_thumb1_taps *taps);
