@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from hilbench.cli import console
 from hilbench.cli.run import add_weights
@@ -24,8 +25,9 @@ def execute(options: argparse.Namespace) -> int:
     from hilbench.boards import load_catalogue
     from hilbench.boards.catalogue import find_board
     from hilbench.boards.firmware import load_firmware
+    from hilbench.models import op_cost
     from hilbench.reports.memory import memory_picture
-    from hilbench.reports.terminal import pack_table
+    from hilbench.reports.terminal import estimate_note, pack_table
     from hilbench.store.files import write_atomically
 
     board = find_board(load_catalogue(), options.board) if options.board else None
@@ -35,6 +37,8 @@ def execute(options: argparse.Namespace) -> int:
     image = models.pack(graph, isa=isa, coding=coding, optimize=options.optimize)
     scheme = models.scheme_name(graph, options.weights)
     min_flash = load_firmware(board.firmware).min_flash(image.kernels) if board else None
+    group = op_cost.group_of(isa)
+    estimated = op_cost.estimate_layers(image, group) if group is not None else []
     if options.image is not None:
         write_atomically(options.image, image.data)
         console.note(f"image: {options.image}")
@@ -50,16 +54,33 @@ def execute(options: argparse.Namespace) -> int:
                 "arena_lower_bound_bytes": image.arena_lower_bound_bytes,
                 "arena": [asdict(place) for place in image.places],
                 "macs": image.macs,
-                "ops": [asdict(op) for op in image.ops],
+                "ops": _ops(image, estimated),
+                "estimated_instructions": None if None in estimated else sum(estimated) or None,
+                "estimate": op_cost.quality(group) if group is not None else None,
                 "kernels": list(image.kernels),
                 "engine_min_flash_bytes": min_flash,
             }
         )
     else:
-        console.show(pack_table(graph.name, scheme, image))
+        console.show(pack_table(graph.name, scheme, image, estimated))
+        if board is not None:
+            quality = op_cost.quality(group) if group is not None else None
+            console.show(estimate_note(quality, estimated.count(None)))
         console.show(memory_picture(image))
         if board is not None and min_flash is not None:
             console.show(f"engine of these kernels: {min_flash:,} bytes of flash")
             ops = " ".join(image.kernels)
             console.note(f'built by: make -C firmware {board.id} OPS="{ops}"')
     return 0
+
+
+def _ops(image: Any, estimated: list[int | None]) -> list[dict[str, Any]]:
+    """Operators; with their estimated instructions and share of these where a board is named."""
+    from dataclasses import asdict
+
+    rows = [{k: v for k, v in asdict(op).items() if k != "work"} for op in image.ops]
+    total = sum(value for value in estimated if value is not None)
+    for row, value in zip(rows, estimated, strict=False):
+        row["estimated_instructions"] = value
+        row["share"] = None if value is None or not total else value / total
+    return rows

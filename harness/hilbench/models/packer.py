@@ -14,6 +14,7 @@ from hilbench.models.image_reader import read_image
 from hilbench.models.image_writer import ImageWriter, weights_tensor
 from hilbench.models.kernel_names import kernel_names
 from hilbench.models.lowering import Step, layers, lower
+from hilbench.models.op_cost import Work, work_of
 from hilbench.models.plan import Buffer, Place, align, plan
 from hilbench.schema import image
 
@@ -33,7 +34,10 @@ SPEED_KERNELS = frozenset({image.Kernel.DSP_WINOGRAD})
 
 @dataclass(frozen=True)
 class OpReport:
-    """One layer, for reports: its operator, kernel (``canonical``, ...), cost and output."""
+    """One layer, for reports: its operator, kernel (``canonical``, ...), cost and output.
+
+    ``work`` is what an estimate of its instructions is made of.
+    """
 
     name: str
     kernel: str
@@ -44,6 +48,7 @@ class OpReport:
     output_offset: int
     output_bytes: int
     storage: str
+    work: Work
 
 
 @dataclass(frozen=True)
@@ -285,6 +290,7 @@ def _reports(
                 output_offset=offsets[end.output],
                 output_bytes=output.bytes,
                 storage=_storage(graph, end, code_of[id(end)]),
+                work=work_of(graph, parts, kernel_of[id(end)]),
             )
         )
     return tuple(reports)

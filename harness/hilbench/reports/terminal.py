@@ -221,23 +221,45 @@ def device_list(rows: Sequence[Any], probes: Sequence[Any], ports: Sequence[Any]
     return table
 
 
-def pack_table(model: str, scheme: str, image: Any) -> Table:
-    """Each operator's cost, and the totals."""
+def pack_table(model: str, scheme: str, image: Any, estimated: Sequence[int | None]) -> Table:
+    """Each operator's cost, and the totals.
+
+    ``estimated``: instructions of each operator, None where not known; empty: no board is named,
+    and shares are those of the multiply-accumulates.
+    """
     title = (
         f"{model} ({scheme}): image {len(image.data):,} bytes, arena {image.arena_bytes:,} bytes"
     )
+    known = [value for value in estimated if value is not None]
+    total = sum(known) if known else image.macs
     table = Table(title=title, title_justify="left", show_footer=True)
     table.add_column("op", justify="right")
     table.add_column("operator")
     table.add_column("kernel")
     table.add_column("output")
     table.add_column("MACs", justify="right", footer=f"{image.macs:,}")
-    table.add_column("share", justify="right")
+    if estimated:
+        table.add_column("instructions, estimated", justify="right", footer=f"{sum(known):,}")
+    table.add_column("share of these" if estimated else "share of MACs", justify="right")
     table.add_column("weights, bytes", justify="right")
     table.add_column("stored")
     for number, op in enumerate(image.ops):
         shape = " × ".join(map(str, op.output_shape))
-        share = f"{100 * op.macs / image.macs:.1f} %" if image.macs else ""
-        row = (op.name, op.kernel, shape, f"{op.macs:,}", share, f"{op.weight_bytes:,}", op.storage)
-        table.add_row(str(number), *row)
+        part = estimated[number] if estimated else op.macs
+        share = "" if part is None or not total else f"{100 * part / total:.1f} %"
+        count = [] if not estimated else ["unknown" if part is None else f"{part:,}"]
+        row = (op.name, op.kernel, shape, f"{op.macs:,}", *count, share, f"{op.weight_bytes:,}")
+        table.add_row(str(number), *row, op.storage)
     return table
+
+
+def estimate_note(quality: dict[str, Any] | None, unknown: int) -> str:
+    """How good the estimated instructions are; ``unknown`` operators have none."""
+    if quality is None:
+        return "no estimate: no kernels of this board's instruction set were counted"
+    text = (
+        f"instructions are estimated, not counted: models that the fit had not seen were off by "
+        f"{100 * quality['median_error']:.0f} % (median of {quality['models']}), "
+        f"{100 * quality['worst_error']:.0f} % at worst"
+    )
+    return text + (f"; {unknown} operators are not in it" if unknown else "")
