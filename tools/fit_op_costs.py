@@ -67,11 +67,14 @@ class Observation:
     products: int
     outputs: int
     reads: int
+    channels: int
+    taps: int
     instructions: int
 
     @property
     def work(self) -> op_cost.Work:
-        return op_cost.Work(self.kind, self.products, self.outputs, self.reads)
+        names = [field.name for field in fields(op_cost.Work)]
+        return op_cost.Work(**{name: getattr(self, name) for name in names})
 
 
 # ---------------------------------------------------------------- counting
@@ -112,9 +115,7 @@ def alternating(content: bytes, scheme: str, odd: int) -> recipes.Recipe:
     graph = models.loads(content)
     outputs = [graph.tensors[op.outputs[0]].name for op in graph.operators]
     entries = recipes.find_scheme(scheme).recipe
-    return [
-        {**entry, "regex": f"^{output};$"} for output in outputs[odd::2] for entry in entries
-    ]
+    return [{**entry, "regex": f"^{output};$"} for output in outputs[odd::2] for entry in entries]
 
 
 def count(board: str, wanted: Sequence[Subject]) -> Iterator[Observation]:

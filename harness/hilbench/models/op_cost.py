@@ -22,7 +22,7 @@ from hilbench.models import cost
 from hilbench.models.graph import Graph
 from hilbench.models.lowering import Step
 from hilbench.schema import image
-from hilbench.schema.image import Opcode
+from hilbench.schema.image import Opcode, OpFlag
 
 if TYPE_CHECKING:
     from hilbench.models.packer import Image
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TABLE = Path(__file__).with_name("op_costs.json")
 #: Instruction set that decides about the kernels -> its name in the table, best first.
 GROUPS = {"mve": "mve", "dsp": "dsp", "thumb1": "thumb1", "rv32im": "rv32"}
+_DYNAMIC = OpFlag.DYNAMIC_SYMMETRIC | OpFlag.DYNAMIC_ASYMMETRIC
 _WEIGHTED = (Opcode.CONV_2D, Opcode.DEPTHWISE_CONV_2D, Opcode.FULLY_CONNECTED)
 
 
@@ -54,11 +55,14 @@ class Work:
     products: int
     outputs: int
     reads: int
+    channels: int
+    taps: int
 
     @property
-    def features(self) -> tuple[int, int, int, int]:
+    def features(self) -> tuple[int, ...]:
         """In the order of the coefficients."""
-        return self.products, self.outputs, self.reads, 1
+        positions = self.outputs // self.channels
+        return self.products, self.taps, self.outputs, self.reads, self.channels, positions, 1
 
 
 def group_of(isa: Collection[str]) -> str | None:
@@ -72,22 +76,35 @@ def work_of(graph: Graph, steps: Iterable[Step], kernel: image.Kernel) -> Work:
     end = parts[-1]
     output = graph.tensors[end.output]
     first = graph.tensors[end.inputs[0]] if end.inputs else output
-    name = graph.operators[end.index].opcode
-    products = sum(cost.macs(graph, step) for step in parts)
-    reads = first.elements
-    types = f"{first.dtype}>{output.dtype}"
+    name, types = graph.operators[end.index].opcode, f"{first.dtype}>{output.dtype}"
+    products = taps = sum(cost.macs(graph, step) for step in parts)
+    reads, channels = first.elements, output.shape[-1] if output.shape else 1
     if end.opcode in _WEIGHTED:
-        name = end.opcode.name
-        weights = graph.tensors[end.inputs[1]]
-        types = f"{first.dtype}x{weights.dtype}"
+        name, types = _weighted_kind(graph, end)
         if end.opcode == Opcode.CONV_2D:
-            window = math.prod(weights.shape[1:3])
-            reads = products // output.shape[-1]
-            name = "CONV_2D 1x1" if window == 1 else name
+            reads = products // channels
+            taps = products // first.shape[-1]
     elif isinstance(end.params, image.Pool):
         products = output.elements * end.params.filter_h * end.params.filter_w
     kind = f"{name} {kernel.name.lower()} {types}"
-    return Work(kind, products, output.elements, reads)
+    return Work(kind, products, output.elements, reads, channels, taps)
+
+
+def _weighted_kind(graph: Graph, step: Step) -> tuple[str, str]:
+    """Operator and types; kernels have ways of their own for some filters."""
+    data, weights = (graph.tensors[i] for i in step.inputs[:2])
+    name, types = step.opcode.name, f"{data.dtype}x{weights.dtype}"
+    if step.flags & _DYNAMIC:
+        types += " dynamic"
+    assert isinstance(step.params, image.Conv)
+    filter_h, filter_w = weights.shape[1:3] if len(weights.shape) == 4 else (1, 1)
+    if step.opcode == Opcode.CONV_2D and (filter_h, filter_w) == (1, 1):
+        name += " 1x1"
+    if step.opcode == Opcode.DEPTHWISE_CONV_2D:
+        stride = max(step.params.stride_h, step.params.stride_w)
+        is_square = (filter_h, filter_w) == (3, 3) and stride <= 2
+        name += f" 3x3/{stride}" if is_square else ""
+    return name, types
 
 
 @cache
@@ -109,9 +126,7 @@ def estimate(work: Work, group: str | None) -> int | None:
 def estimate_layers(packed: Image, group: str | None) -> list[int | None]:
     """Instructions of each layer of an image; None where not known, as for weights that are coded
     (their decoding is not in the table)."""
-    return [
-        None if op.storage == "huffman" else estimate(op.work, group) for op in packed.ops
-    ]
+    return [None if op.storage == "huffman" else estimate(op.work, group) for op in packed.ops]
 
 
 def estimate_image(packed: Image, group: str | None) -> int | None:
