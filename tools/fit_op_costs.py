@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "harness")]
 
 from benchmarks.counted_board import counted_board  # noqa: E402
+
 from hilbench import models, workloads  # noqa: E402
 from hilbench.bench.plan import RunOptions, resolve  # noqa: E402
 from hilbench.errors import ImageTooLarge, ModelError, UnsupportedOp  # noqa: E402
@@ -235,6 +236,16 @@ def read_counts(path: Path) -> list[Observation]:
     return [Observation(**{k: v if k in texts else int(v) for k, v in r.items()}) for r in rows]
 
 
+def table_text(groups: dict[str, Any]) -> str:
+    """JSON with a line for each kind."""
+    parts = []
+    for group, table in groups.items():
+        kinds = ",\n".join(f"  {dumps(kind)}: {dumps(e)}" for kind, e in table["kinds"].items())
+        head = f'{dumps(group)}: {{"left_out": {dumps(table["left_out"])}'
+        parts.append(f'{head}, "kinds": {{\n{kinds}}}}}')
+    return '{"schema": "hilbench-op-costs-1", "groups": {\n' + ",\n".join(parts) + "}}\n"
+
+
 def main() -> int:
     """Count or read counts, fit, write, and say how good it is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -257,8 +268,7 @@ def main() -> int:
             f"{found['models']} models are off by {found['median_error']:.1%} (median), "
             f"{found['worst_error']:.1%} at worst ({found['worst_model']})"
         )
-    content = {"schema": "hilbench-op-costs-1", "groups": groups}
-    op_cost.TABLE.write_text(dumps(content, indent=1) + "\n", encoding="utf-8")
+    op_cost.TABLE.write_text(table_text(groups), encoding="utf-8")
     return 0
 
 

@@ -11,7 +11,6 @@ An estimate is neither measured nor emulated, and is never shown as one of these
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -119,7 +118,8 @@ def estimate(work: Work, group: str | None) -> int | None:
     entry = load_table()["groups"].get(group, {}).get("kinds", {}).get(work.kind)
     if entry is None:
         return None
-    terms = zip(entry["coefficients"], work.features, strict=True)
+    coefficients: list[float] = entry["coefficients"]
+    terms = zip(coefficients, work.features, strict=True)
     return round(sum(factor * amount for factor, amount in terms))
 
 

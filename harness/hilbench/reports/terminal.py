@@ -239,8 +239,8 @@ def pack_table(model: str, scheme: str, image: Any, estimated: Sequence[int | No
     table.add_column("output")
     table.add_column("MACs", justify="right", footer=f"{image.macs:,}")
     if estimated:
-        table.add_column("instructions, estimated", justify="right", footer=f"{sum(known):,}")
-    table.add_column("share of these" if estimated else "share of MACs", justify="right")
+        table.add_column("est. instr.", justify="right", footer=f"{sum(known):,}")
+    table.add_column("est. share" if estimated else "share of MACs", justify="right")
     table.add_column("weights, bytes", justify="right")
     table.add_column("stored")
     for number, op in enumerate(image.ops):
