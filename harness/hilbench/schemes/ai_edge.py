@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ModelError, ToolMissing
+
+Recipe = list[dict[str, Any]]
 
 DEADLINE_S = 600.0
 #: The successor of the package has another name, and the same interface.
@@ -41,7 +44,7 @@ def quantizer_package() -> str:
 
 
 def quantize_by(
-    float_model: bytes, recipe: list[dict[str, Any]], calibration: NDArray[np.float32] | None
+    float_model: bytes, recipe: Recipe, calibration: NDArray[np.float32] | None
 ) -> bytes:
     """Quantize a float .tflite by a recipe.
 
@@ -60,11 +63,36 @@ def quantize_by(
     ModelError
         It failed; the message has its last line.
     """
+    (result,) = quantize_all(float_model, [recipe], recipe, calibration)
+    if isinstance(result, ModelError):
+        raise result
+    return result
+
+
+def quantize_all(
+    float_model: bytes,
+    recipes: Sequence[Recipe],
+    calibrated_by: Recipe,
+    calibration: NDArray[np.float32] | None,
+) -> list[bytes | ModelError]:
+    """:func:`quantize_by` for several recipes in one process, calibrated once.
+
+    ``calibrated_by`` is a recipe whose operators have the activations of all others.  A recipe
+    that the quantizer refuses has its error in the list.
+
+    Raises
+    ------
+    ToolMissing
+        No quantizer.
+    ModelError
+        Calibration failed, or the process as a whole.
+    """
     package = quantizer_package()
     with tempfile.TemporaryDirectory(prefix="hilbench-quantize-") as name:
         folder = Path(name)
         (folder / "float.tflite").write_bytes(float_model)
-        (folder / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
+        content = {"calibrated_by": calibrated_by, "recipes": list(recipes)}
+        (folder / "recipes.json").write_text(json.dumps(content), encoding="utf-8")
         if calibration is not None:
             np.save(folder / "calibration.npy", calibration)
         command = [sys.executable, "-m", "hilbench.schemes.ai_edge_worker", package, name]
@@ -74,9 +102,16 @@ def quantize_by(
             )
         except subprocess.TimeoutExpired:
             raise ModelError(f"{package} did not end within {DEADLINE_S:g} s") from None
-        output = folder / "quantized.tflite"
-        if done.returncode != 0 or not output.exists():
+        if done.returncode != 0:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
             reason = lines[-1] if lines else f"exit code {done.returncode}"
             raise ModelError(f"{package} cannot quantize the model: {reason}")
-        return output.read_bytes()
+        return [_result(folder, number, package) for number in range(len(recipes))]
+
+
+def _result(folder: Path, number: int, package: str) -> bytes | ModelError:
+    refused = folder / f"{number}.txt"
+    if refused.exists():
+        reason = refused.read_text(encoding="utf-8")
+        return ModelError(f"{package} cannot quantize the model: {reason}")
+    return (folder / f"{number}.tflite").read_bytes()

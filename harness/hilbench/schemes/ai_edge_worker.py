@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 import sys
@@ -12,21 +13,31 @@ import numpy as np
 
 
 def main(package: str, name: str) -> None:
-    """Read model, recipe and calibration vectors of the folder, write ``quantized.tflite``."""
+    """Read model, recipes and calibration vectors of the folder; write ``N.tflite`` for each
+    recipe, or ``N.txt`` with the reason why there is none."""
     folder = Path(name)
     model = (folder / "float.tflite").read_bytes()
     quantizer: Any = importlib.import_module(f"{package}.quantizer")
-    work = quantizer.Quantizer(model)
-    work.load_quantization_recipe(json.loads((folder / "recipe.json").read_text()))
+    asked = json.loads((folder / "recipes.json").read_text(encoding="utf-8"))
     statistics = None
     if (folder / "calibration.npy").exists():
         vectors = np.load(folder / "calibration.npy")
         signature, tensor = _signature(model)
         # one thread, in order: the same ranges every time
         feed = {signature: [{tensor: vector} for vector in vectors]}
+        work = quantizer.Quantizer(model)
+        work.load_quantization_recipe(asked["calibrated_by"])
         statistics = work.calibrate(feed, num_threads=1)
-    result = work.quantize(statistics, enable_progress_report=False)
-    (folder / "quantized.tflite").write_bytes(bytes(result.quantized_model))
+    for number, recipe in enumerate(asked["recipes"]):
+        work = quantizer.Quantizer(model)
+        work.load_quantization_recipe(recipe)
+        try:
+            result = work.quantize(copy.deepcopy(statistics), enable_progress_report=False)
+        except Exception as error:  # whatever the library raises belongs to this recipe
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+            (folder / f"{number}.txt").write_text(reason, encoding="utf-8")
+            continue
+        (folder / f"{number}.tflite").write_bytes(bytes(result.quantized_model))
 
 
 def _signature(model: bytes) -> tuple[str, str]:

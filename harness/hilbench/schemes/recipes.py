@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from hilbench import models
 from hilbench.errors import ModelError, UsageError
 from hilbench.models import writer
-from hilbench.schemes.ai_edge import quantize_by
-
-Recipe = list[dict[str, Any]]
+from hilbench.schemes.ai_edge import Recipe, quantize_by
 
 #: Vectors of the training part that show the ranges of activations.
 CALIBRATION_VECTORS = 300
