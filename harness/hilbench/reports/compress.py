@@ -164,11 +164,15 @@ def _of_pruning(stages: dict[str, Result]) -> str:
     if key:
         cost, before = (s["device"][key]["value"] for s in (sparse, parent))
         text += f", and {REGISTRY[key].title.lower()} {_same_or_change(cost, before)}"
+    text += (
+        ". Zeros shorten the Huffman code: coded, that float image would have "
+        f"{sparse['image_huffman_bytes']:,} bytes, and the quantized one "
+    )
+    if coded["image_bytes"] == coded["image_plain_bytes"]:
+        return f"{text}is too small for the code's tables to pay."
     return (
-        f"{text}. Zeros shorten the Huffman code: coded, that float image would have "
-        f"{sparse['image_huffman_bytes']:,} bytes, and the quantized one shrinks from "
-        f"{coded['image_plain_bytes']:,} to {coded['image_bytes']:,}. Decoding costs time in each "
-        "inference, or with --decode once RAM."
+        f"{text}shrinks from {coded['image_plain_bytes']:,} to {coded['image_bytes']:,}. Decoding "
+        "costs time in each inference, or with --decode once RAM."
     )
 
 
