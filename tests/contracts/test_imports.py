@@ -27,13 +27,14 @@ RANKS = {
     "device": 3,
     "workloads": 3,
     "schemes": 3,
+    "analysis": 3,
     "reports": 3,
     "backends": 4,
     "bench": 5,
     "cli": 6,
 }
 #: Edges between rooms of the same rank; they form no cycle.
-SAME_RANK = {("reports", "workloads"), ("schemes", "workloads")}
+SAME_RANK = {("analysis", "workloads"), ("reports", "workloads"), ("schemes", "workloads")}
 EVERYWHERE = {"__init__", "__main__"}
 
 

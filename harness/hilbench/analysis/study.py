@@ -12,6 +12,7 @@ from hilbench import stats
 from hilbench.analysis.pareto import dominators
 from hilbench.analysis.study_text import conclusion
 from hilbench.store import Bundle
+from hilbench.workloads import by_file
 
 LEVEL = 0.05
 #: What running costs, the best known first: one of them is the cost of all subjects.
@@ -25,9 +26,10 @@ class Answers:
     Attributes
     ----------
     predictions : ndarray of int64, shape (n,)
+        Empty for the metric ``auc``.
     labels : ndarray of int64, shape (n,), or None
     scores : ndarray of float64, shape (n,), or None
-        Anomaly scores, for the metric ``auc``.
+        Anomaly scores, of files where vectors are windows of files; for the metric ``auc``.
     """
 
     predictions: NDArray[np.int64]
@@ -37,7 +39,7 @@ class Answers:
     @property
     def right(self) -> NDArray[np.bool_]:
         assert self.labels is not None
-        return self.predictions == self.labels
+        return np.asarray(self.predictions == self.labels)
 
 
 def compare_subjects(study: dict[str, Any], bundles: dict[str, Bundle]) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def compare_subjects(study: dict[str, Any], bundles: dict[str, Bundle]) -> dict[
         "level": LEVEL,
         "subjects": rows,
         "pareto": [name for name, by in dominated.items() if not by],
-        "objectives": objectives,
+        "objectives": [{"key": key, "better": way} for key, way in objectives.items()],
     }
     results["conclusion"] = conclusion(results)
     return results
@@ -100,16 +102,15 @@ def compare_subjects(study: dict[str, Any], bundles: dict[str, Bundle]) -> dict[
 def read_answers(bundle: Bundle) -> Answers:
     """Predictions, labels and scores of a bundle's accuracy mode."""
     rows = bundle.rows("samples.csv")
-    labels = bundle.array("labels.npy")
-    scores = None
-    if rows and "score" in rows[0]:
-        scores = np.array([float(row["score"]) for row in rows])
+    stored = bundle.array("labels.npy")
     vectors = np.array([int(row["vector"]) for row in rows], np.int64)
-    return Answers(
-        predictions=np.array([int(row["prediction"]) for row in rows], np.int64),
-        labels=None if labels is None else labels[vectors].astype(np.int64),
-        scores=scores,
-    )
+    labels = None if stored is None else stored[vectors].astype(np.int64)
+    if rows and "score" in rows[0] and labels is not None:
+        scores = np.array([float(row["score"]) for row in rows])
+        files = bundle.array("files.npy")
+        scores, labels = by_file(scores, labels, None if files is None else files[vectors])
+        return Answers(np.zeros(0, np.int64), labels, scores)
+    return Answers(np.array([int(row["prediction"]) for row in rows], np.int64), labels)
 
 
 def _row(entry: dict[str, Any], bundle: Bundle | None) -> dict[str, Any]:
@@ -155,10 +156,10 @@ def _objectives(metric: str, cost: str | None) -> dict[str, str]:
 
 
 def _compare_answers(reference: Answers, other: Answers, metric: str) -> dict[str, Any]:
+    if metric == "auc":
+        return _compare_scores(reference, other)
     changed = np.flatnonzero(reference.predictions != other.predictions)
     result: dict[str, Any] = {"vectors": len(reference.predictions)}
-    if metric == "auc":
-        return result | _compare_scores(reference, other)
     result |= {"flipped": len(changed), "flipped_vectors": changed.tolist()}
     if reference.labels is None:
         return result
@@ -183,7 +184,13 @@ def _compare_scores(reference: Answers, other: Answers) -> dict[str, Any]:
     assert other.scores is not None
     assert reference.labels is not None
     found = stats.paired_auc(reference.scores, other.scores, reference.labels != 0)
-    return {"delong_p": found.p, "auc_shift": found.shift, "low": found.low, "high": found.high}
+    return {
+        "vectors": len(reference.scores),
+        "delong_p": found.p,
+        "auc_shift": found.shift,
+        "low": found.low,
+        "high": found.high,
+    }
 
 
 def _compare_cost(

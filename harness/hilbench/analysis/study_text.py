@@ -78,7 +78,7 @@ def _sentence(row: dict[str, Any], reference: str, metric: str | None) -> str:
         return head + f"{versus['flipped']} of {versus['vectors']} predictions differ." + tail
     seen = (
         f"{versus['flipped']} of {versus['vectors']} predictions differ, {versus['gained']} gained "
-        f"and {versus['lost']} lost; accuracy {_signed(versus['accuracy_shift'])} "
+        f"and {versus['lost']} lost; accuracy {_signed(versus['accuracy_shift'])} points "
         f"({_signed(versus['low'])} to {_signed(versus['high'])}), "
     )
     return head + seen + _significance(versus) + tail
@@ -91,6 +91,8 @@ def _significance(versus: dict[str, Any]) -> str:
         word = "more" if versus["accuracy_shift"] > 0 else "less"
         return f"significantly {word} accurate ({test})."
     text = f"no significant difference ({test})."
+    if p <= 0.05:
+        text = f"significant if it were the only comparison, not among all of them ({test})."
     needed = versus["vectors_to_decide"]
     if needed is not None and needed > versus["vectors"]:
         return f"{text} To decide a difference of this size, about {needed:,} vectors are needed."
@@ -118,7 +120,7 @@ def _cost_name(cost: dict[str, Any]) -> str:
 
 
 def _signed(share: float) -> str:
-    return f"{100 * share:+.1f} points"
+    return f"{100 * share:+.1f}"
 
 
 def _points(share: float) -> str:

@@ -31,7 +31,7 @@ from hilbench.store import BundleWriter, array_bytes
 CLOCK_CHECK_S = 1.0
 CLOCK_TOLERANCE = 0.02
 #: A busy host can only make a mark arrive late, once; a wrong clock is wrong every time.
-CLOCK_ATTEMPTS = 3
+CLOCK_ATTEMPTS = 5
 
 
 @dataclass

@@ -73,9 +73,16 @@ def resume_study(folder: Path, progress: Progress, say: Say) -> StudyFolder:
     return _complete(study, plans, progress, say)
 
 
-def render(study: StudyFolder) -> str:
-    """The report's text, from the study's folder alone."""
-    return render_study(study, study.results())
+def remaining_visits(folder: Path) -> dict[str, dict[str, int]]:
+    """What :func:`resume_study` would do: subject -> timed vectors done, and in all."""
+    study = open_study(folder)
+    left = {}
+    for name in study.names():
+        bundle = study.bundle(name)
+        done = read_events(bundle.journal()).done(bundle.plan)
+        total = int(bundle.plan["performance_vectors"])
+        left[name] = {"done": done["performance"], "vectors": total}
+    return left
 
 
 def _probe(plan: Plan, say: Say) -> None:
@@ -104,7 +111,7 @@ def _complete(
         raise error
     bundles = {name: study.bundle(name) for name in study.names()}
     study.write_json("results.json", compare_subjects(study.plan, bundles))
-    study.write("report.html", render(study).encode())
+    study.write("report.html", render_study(study, study.results()).encode())
     study.seal()
     return study
 

@@ -15,7 +15,7 @@ from hilbench import models, workloads
 from hilbench.bench.plan import DEFAULT_MODES, PERFORMANCE_VECTORS, Plan, RunOptions, resolve
 from hilbench.boards import load_catalogue
 from hilbench.boards.catalogue import find_board
-from hilbench.errors import ModelError, UsageError, VectorError
+from hilbench.errors import ImageTooLarge, ModelError, UnsupportedOp, UsageError, VectorError
 from hilbench.schemes import recipes
 
 #: What runs when no schemes are named.
@@ -235,16 +235,14 @@ def _subject(
     calibration: NDArray[np.float32] | None,
     work: Path,
 ) -> Subject:
-    form, text, content = "plain", "the user's own file", b""
-    try:
-        if path is not None:
-            content = _read(path)
-        else:
-            scheme = recipes.find_scheme(name)
-            form, text = scheme.form, scheme.text
-            content = recipes.quantize(float_model, name, calibration)
-    except ModelError as error:
-        return Subject(name, text, content, form, None, error.message)
+    form, text = "plain", "the user's own file"
+    if path is not None:
+        content = _read(path)
+        models.load(path)  # a damaged file is refused, not left out
+    else:
+        scheme = recipes.find_scheme(name)
+        form, text = scheme.form, scheme.text
+        content = recipes.quantize(float_model, name, calibration)
     made = work / f"{name}.tflite"
     made.write_bytes(content)
     image_bytes = arena_bytes = None
@@ -252,7 +250,7 @@ def _subject(
         image = _pack(options, made, form)
         image_bytes, arena_bytes = len(image.data), image.arena_bytes
         plan = resolve(_run_options(options, made, form))
-    except ModelError as error:
+    except (ImageTooLarge, UnsupportedOp) as error:
         refused = error.message
         return Subject(name, text, content, form, None, refused, image_bytes, arena_bytes)
     return Subject(name, text, content, form, plan, "", image_bytes, arena_bytes)

@@ -19,6 +19,7 @@ EXIT_HOST_IO, EXIT_INTERRUPTED = 74, 130
 #: Verb -> one line of help.  The module is ``hilbench.cli.<verb>``, imported when it is used.
 VERBS = {
     "run": "run a benchmark on a board and leave a bundle",
+    "study": "compare quantization schemes of one model on one board",
     "resume": "go on with an interrupted run",
     "debug": "find the first layer that differs from the host's reference",
     "report": "show a bundle, or write its report again",

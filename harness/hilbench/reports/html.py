@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from hilbench.reports import plots
 from hilbench.reports.terminal import SYNTHETIC, UNTESTED, interval_text, ordered_metrics
+from hilbench.reports.vectors import VectorDrawer
 from hilbench.stats import wilson_interval
 from hilbench.store import Bundle
 from hilbench.units import REGISTRY, format_value
 
 #: Wrong vectors that are shown; the rest is in samples.csv.
 WRONG_SHOWN = 24
-#: Largest input that is drawn as a picture, pixels a side.
-PICTURE_SIDE = 96
 #: Most classes for which the confusion matrix and the bars of each class are drawn.
 CLASSES_SHOWN = 32
 MEMORY = ("image_bytes", "engine_flash_bytes", "arena_bytes", "vector_buffer_bytes", "stack_bytes")
@@ -180,35 +179,11 @@ class _Samples:
 
     def wrong(self) -> list[Wrong]:
         found = [pair for pair in self._pairs if pair[1] != pair[2]][:WRONG_SHOWN]
-        pictures = _Pictures(self.bundle) if found else None
+        pictures = VectorDrawer(self.bundle) if found else None
         return [
             Wrong(v, self.classes[lab], self.classes[pred], pictures.draw(v) if pictures else "")
             for v, lab, pred in found
         ]
-
-
-class _Pictures:
-    """Draws vectors that are small grey or colour images, as they were sent."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        self._pixels: NDArray[np.uint8] | None = None
-        inputs = bundle.plan["image"]["inputs"]
-        array = bundle.array("inputs.npy")
-        if len(inputs) != 1 or array is None:
-            return
-        shape = tuple(inputs[0]["shape"])[1:]
-        if len(shape) != 3 or max(shape[:2]) > PICTURE_SIDE or shape[2] not in (1, 3):
-            return
-        values = np.ascontiguousarray(array).view(inputs[0]["dtype"]).astype(np.float64)
-        values = values.reshape(-1, *shape)
-        low, high = values.min(), values.max()
-        scale = 255 / (high - low) if high > low else 0.0
-        self._pixels = np.rint((values - low) * scale).astype(np.uint8)
-
-    def draw(self, vector: int) -> str:
-        if self._pixels is None:
-            return ""
-        return plots.picture(self._pixels[vector], f"vector {vector}")
 
 
 # ---------------------------------------------------------------- provenance

@@ -38,7 +38,7 @@ class Bar:
     high: float | None = None
 
 
-def _svg(height: float, body: Sequence[str], label: str, name: str) -> str:
+def svg(height: float, body: Sequence[str], label: str, name: str) -> str:
     return (
         f'<svg role="img" data-plot="{name}" aria-label="{escape(label)}" '
         f'viewBox="0 0 {WIDTH} {height:.0f}" preserveAspectRatio="xMidYMid meet">'
@@ -46,7 +46,7 @@ def _svg(height: float, body: Sequence[str], label: str, name: str) -> str:
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", turned: bool = False) -> str:
+def words(x: float, y: float, text: str, anchor: str = "start", turned: bool = False) -> str:
     turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turned else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turn}>{escape(text)}</text>'
 
@@ -82,18 +82,18 @@ def scatter(
         f'<line class="axis" x1="{left:.1f}" y1="{TOP}" x2="{left:.1f}" y2="{base}"/>',
         f'<line class="axis" x1="{left:.1f}" y1="{base}" x2="{WIDTH - RIGHT}" y2="{base}"/>',
     ]
-    body += [_text(left - 6, y(value) + 4, text, "end") for text, value in ends.items()]
-    body.append(_text(x(0), base + 16, "0", "middle"))
+    body += [words(left - 6, y(value) + 4, text, "end") for text, value in ends.items()]
+    body.append(words(x(0), base + 16, "0", "middle"))
     if last:
-        body.append(_text(WIDTH - RIGHT, base + 16, f"{last}", "end"))
-    body.append(_text((left + WIDTH - RIGHT) / 2, height - 6, "vector", "middle"))
+        body.append(words(WIDTH - RIGHT, base + 16, f"{last}", "end"))
+    body.append(words((left + WIDTH - RIGHT) / 2, height - 6, "vector", "middle"))
     body += [
         f'<circle class="mark" cx="{x(vector):.1f}" cy="{y(value):.1f}" r="2.5" '
         f'data-vector="{vector}" data-repeat="{repeat}" data-value="{value:.0f}">'
         f"<title>vector {vector}, repeat {repeat}: {value:,.0f} {unit}</title></circle>"
         for vector, repeat, value in points
     ]
-    return _svg(height, body, label, name)
+    return svg(height, body, label, name)
 
 
 def bars(entries: Sequence[Bar], name: str, label: str, maximum: float | None = None) -> str:
@@ -104,8 +104,8 @@ def bars(entries: Sequence[Bar], name: str, label: str, maximum: float | None = 
     body = []
     for position, entry in enumerate(entries):
         y = row * position
-        body.append(_text(0, y + 14, _short(entry.label)))
-        body.append(_text(WIDTH, y + 14, entry.text, "end"))
+        body.append(words(0, y + 14, _short(entry.label)))
+        body.append(words(WIDTH, y + 14, entry.text, "end"))
         interval = ""
         if entry.low is not None and entry.high is not None:
             interval = f' data-low="{entry.low!r}" data-high="{entry.high!r}"'
@@ -118,7 +118,7 @@ def bars(entries: Sequence[Bar], name: str, label: str, maximum: float | None = 
         )
         if entry.low is not None and entry.high is not None:
             body.append(_whisker(entry.low * scale, entry.high * scale, y + 19, thickness))
-    return _svg(row * len(entries), body, label, name)
+    return svg(row * len(entries), body, label, name)
 
 
 def _whisker(low: float, high: float, y: float, thickness: float) -> str:
@@ -148,23 +148,23 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], name: str, labe
     for row in range(count):
         total = max(1, int(matrix[row].sum()))
         middle = 4 + cell * (row + 0.5) + 4
-        body.append(_text(left - 6, middle, names[row], "end"))
+        body.append(words(left - 6, middle, names[row], "end"))
         for column in range(count):
             value = int(matrix[row, column])
             body.append(_cell(row, column, value, value / total, left, cell, classes))
             if value and LETTER * len(str(value)) <= cell:
-                body.append(_text(left + cell * (column + 0.5), middle, str(value), "middle"))
+                body.append(words(left + cell * (column + 0.5), middle, str(value), "middle"))
     for column, text in enumerate(names):
         x = left + cell * (column + 0.5)
         body.append(
-            _text(x + 4, base + 6, text, "end", turned=True)
+            words(x + 4, base + 6, text, "end", turned=True)
             if turned
-            else _text(x, base + 16, text, "middle")
+            else words(x, base + 16, text, "middle")
         )
     base += name_width if turned else 16
-    body.append(_text(left + cell * count / 2, base + 18, "prediction", "middle"))
-    body.append(_text(12, 4 + cell * count / 2, "label", "middle", turned=True))
-    return _svg(base + 24, body, label, name)
+    body.append(words(left + cell * count / 2, base + 18, "prediction", "middle"))
+    body.append(words(12, 4 + cell * count / 2, "label", "middle", turned=True))
+    return svg(base + 24, body, label, name)
 
 
 def _cell(

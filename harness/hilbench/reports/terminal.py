@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hilbench.boards import Board
 from hilbench.store import Bundle
+from hilbench.store.study import StudyFolder
 from hilbench.units import REGISTRY, format_value
 
 if TYPE_CHECKING:
@@ -88,13 +89,31 @@ def run_rows(bundles: Sequence[Bundle]) -> list[dict[str, Any]]:
     return rows
 
 
-def run_list(bundles: Sequence[Bundle]) -> Table | Text:
-    if not bundles:
+def study_rows(studies: Sequence[StudyFolder]) -> list[dict[str, Any]]:
+    """One object per study, in the form of :func:`run_rows`."""
+    return [
+        {
+            "run": study.folder.name,
+            "bundle": str(study.folder),
+            "state": "study" if study.sealed else "interrupted",
+            "board": study.plan.get("board"),
+            "backend": study.plan.get("backend"),
+            "workload": study.plan.get("workload", {}).get("name"),
+            "model": study.plan.get("model"),
+            "scheme": ", ".join(s["name"] for s in study.plan.get("subjects", [])),
+        }
+        for study in studies
+    ]
+
+
+def run_list(rows: Sequence[dict[str, Any]]) -> Table | Text:
+    """A line for each run and study."""
+    if not rows:
         return Text("no runs here yet")
     table = Table()
     for name in ("run", "state", "workload", "model", "scheme"):
         table.add_column(name, overflow="fold")
-    for row in run_rows(bundles):
+    for row in rows:
         table.add_row(
             *(str(row[name] or "") for name in ("run", "state", "workload", "model", "scheme"))
         )

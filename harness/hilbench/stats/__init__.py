@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hilbench.stats.auc import Auc, auc
+from hilbench.stats.auc import Auc, AucShift, auc, paired_auc
 from hilbench.stats.intervals import median_interval, quantile_interval, wilson_interval
 from hilbench.stats.paired import (
     holm,
@@ -15,12 +15,14 @@ from hilbench.stats.shift import Shift, mann_whitney_p, paired_shift, unpaired_s
 
 __all__ = [
     "Auc",
+    "AucShift",
     "Shift",
     "auc",
     "holm",
     "mann_whitney_p",
     "mcnemar_exact",
     "median_interval",
+    "paired_auc",
     "paired_difference_interval",
     "paired_shift",
     "quantile_interval",

@@ -105,3 +105,47 @@ def _share_below(values: NDArray[np.float64], others: NDArray[np.float64]) -> ND
 
 def _logistic(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
+
+
+@dataclass(frozen=True)
+class AucShift:
+    """Area of the second scores minus that of the first, its interval, and the p-value."""
+
+    shift: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_auc(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    positive: NDArray[np.bool_],
+    confidence: float = 0.95,
+) -> AucShift:
+    """Two models' scores of the same vectors.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n,)
+        Finite, of the same vectors in the same order.
+    positive : ndarray of bool, shape (n,)
+        At least one of each kind.
+
+    Notes
+    -----
+    E. R. DeLong et al., Biometrics 44 (1988) 837-845.  Where the variance is
+    estimated as 0, p is 1: either nothing differs, or nothing can be said.
+    """
+    before, after = placements(first, positive), placements(second, positive)
+    negatives = after[1] - before[1]
+    difference = after[0] - before[0]
+    shift = float(difference.mean())
+    variance = delong_variance(difference, negatives)
+    if variance <= 0.0:
+        bound = 0.0 if shift == 0.0 else 1.0
+        return AucShift(shift, -bound, bound, 1.0)
+    deviation = math.sqrt(variance)
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * deviation
+    p = 2.0 * NormalDist().cdf(-abs(shift) / deviation)
+    return AucShift(shift, max(-1.0, shift - half), min(1.0, shift + half), p)

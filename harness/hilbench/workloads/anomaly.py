@@ -24,7 +24,7 @@ windows only; a window's score is the mean squared difference between its values
 output, computed on the host from the device's (dequantized) outputs; the metric is the area under
 the ROC curve. Windows of {LENGTH} samples (1.92 s) at {RATE_HZ} Hz, averaged in threes:
 {LENGTH // AVERAGED} x 6 values. Parts by person as there: 705 training windows, all normal
-(persons 1-6, overlapping by three quarters), 531 validation (7-8) and 527 held out (9-10), of all
+(persons 1-6, overlapping by three quarters), 533 validation (7-8) and 530 held out (9-10), of all
 exercises. Windows of one person are not independent, and two persons are few.
 Real data, licence BSD-3-Clause (that of the package seglearn, which carries them; 18 MB).
 Source: D. M. Burns et al., Physiol. Meas. 39 (2018) 075007, arXiv:1802.01489; Python package seglearn, BSD.
@@ -58,7 +58,7 @@ ANOMALY = Workload(
     task="anomaly",
     classes=("normal", "anomaly"),
     metric="auc",
-    target=0.9,
+    target=0.95,
     card=CARD,
     preprocessing=(
         f"windows of {LENGTH} samples at {RATE_HZ} Hz, means of {AVERAGED}; (value - mean) / "
@@ -66,7 +66,7 @@ ANOMALY = Workload(
     ),
     view="waveform",
     schemes=SCHEMES,
-    count=527,
+    count=530,
     examples=examples,
     model_path=shipped_models("anomaly"),
     missing=motion_data.missing,

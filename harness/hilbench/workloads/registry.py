@@ -1,4 +1,4 @@
-"""Which workloads there are: those that ship, those of installed packages, and files of the user."""
+"""Which workloads there are: shipped ones, those of installed packages, and files of the user."""
 
 from __future__ import annotations
 

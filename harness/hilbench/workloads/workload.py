@@ -117,7 +117,10 @@ class Workload:
     @property
     def default_model(self) -> Path:
         """The shipped model that answers unless another is asked for."""
-        return self.model_path(self.schemes[0] if self.schemes else "")
+        if not self.schemes:
+            hint = self.missing() or "give yours: --model FILE"
+            raise UsageError(f"{self.name} ships without a model", hint=hint)
+        return self.model_path(self.schemes[0])
 
     def vectors(self, graph: Graph, part: Part = "held-out") -> Vectors:
         """A part, encoded for a model; what is measured on a device is the held-out one.
