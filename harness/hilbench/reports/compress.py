@@ -95,7 +95,6 @@ def rows(result: Result) -> list[dict[str, Any]]:
             "huffman": f"{stage['image_huffman_bytes']:,}",
             "factor": f"{teacher['tflite_bytes'] / stage['image_bytes']:.1f} ×",
             "top1": f"{100 * stage['top1']['value']:.1f} %",
-            "top1_interval": " – ".join(f"{100 * stage['top1'][k]:.1f}" for k in ("low", "high")),
             "shift": _shift_text(stage["vs_teacher"]),
             "cost": _cost_text(stage),
             "stage": stage,

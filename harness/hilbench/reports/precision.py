@@ -53,12 +53,12 @@ def _plots(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     low = max(0.0, math.floor(10 * min(min(v[len(v) // 10 :]) for _, v in accuracy)) / 10)
     span = [value for _, values in losses for value in values]
     decades = range(math.floor(min(span)), math.ceil(max(span)) + 1)
-    shares = [low + (1 - low) * i / 2 for i in range(3)]
+    shares = [low + (1 - low) * i / 4 for i in range(5)]
     return [
         (
             "Accuracy on the validation part",
             f"The axis starts at {low:g}, the first epochs may lie below.",
-            curves_plot(accuracy, [(s, f"{s:.2f}") for s in shares], "accuracy"),
+            curves_plot(accuracy, [(s, f"{s:.3g}") for s in shares], "accuracy"),
         ),
         (
             "Training loss",
