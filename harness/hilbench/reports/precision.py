@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from hilbench.reports.plots import WIDTH
+from hilbench.reports.plots import WIDTH, Bar, bars
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -65,7 +65,18 @@ def _plots(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             "Mean cross-entropy of each epoch, logarithmic.",
             curves_plot(losses, [(d, f"{10.0**d:g}") for d in decades], "loss"),
         ),
+        (
+            "Accuracy held out",
+            "Top-1 of the chosen epoch, 95 % Wilson intervals.",
+            bars([_bar(c) for c in result["curves"]], "held-out", "accuracy of each format", 1.0),
+        ),
     ]
+
+
+def _bar(curve: dict[str, Any]) -> Bar:
+    top1 = curve["top1"]
+    text = f"{100 * top1['value']:.1f} %"
+    return Bar(curve["format"], top1["value"], text, top1["low"], top1["high"])
 
 
 def curves_plot(
