@@ -11,32 +11,32 @@ PYTEST ?= $(BIN)/python -m pytest
 run: $(STAMP)-virtual
 	$(BIN)/hilbench run --board nucleo-f746 --backend virtual
 
-test: $(STAMP)-virtual,dev,oracle
+test: $(STAMP)-virtual,quantize,dev,oracle
 	$(PYTEST) -m "not slow and not hardware" -n 2
 
 # what takes long; CI runs it after `make test`
-test-slow: $(STAMP)-virtual,dev,oracle
+test-slow: $(STAMP)-virtual,quantize,dev,oracle
 	$(PYTEST) -m "slow and not hardware" -n 2
 
 # everything that a change must pass before it is committed
 check: check-static test
 
-check-static: $(STAMP)-virtual,dev,oracle lint types schema
+check-static: $(STAMP)-virtual,quantize,dev,oracle lint types schema
 
-lint: $(STAMP)-virtual,dev,oracle
+lint: $(STAMP)-virtual,quantize,dev,oracle
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(STAMP)-virtual,dev,oracle
+types: $(STAMP)-virtual,quantize,dev,oracle
 	$(BIN)/mypy
 
-schema: $(STAMP)-virtual,dev,oracle
+schema: $(STAMP)-virtual,quantize,dev,oracle
 	$(BIN)/python -m hilbench.schema.generate --check
 
-firmware: $(STAMP)-virtual,dev,oracle
+firmware: $(STAMP)-virtual,quantize,dev,oracle
 	$(MAKE) -C firmware PYTHON=$(abspath $(BIN)/python)
 
-firmware-check: $(STAMP)-virtual,dev,oracle
+firmware-check: $(STAMP)-virtual,quantize,dev,oracle
 	$(MAKE) -C firmware check PYTHON=$(abspath $(BIN)/python)
 
 $(STAMP)-%: pyproject.toml

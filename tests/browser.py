@@ -107,10 +107,10 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def screenshot(self, path: Path, height: int | None = None) -> None:
-        """PNG of the whole page, or of its first ``height`` CSS pixels."""
+    def screenshot(self, path: Path, height: int | None = None, top: int = 0) -> None:
+        """PNG of the whole page, or of ``height`` CSS pixels from ``top`` on."""
         extent = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {**extent, "height": height or extent["height"], "scale": 1}
+        clip = {**extent, "y": top, "height": height or extent["height"] - top, "scale": 1}
         answer = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(answer["data"]))
 

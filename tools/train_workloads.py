@@ -8,7 +8,8 @@ whole per cent.  Where classes are told apart of persons or voices that are know
 may expect, with 95 % confidence, of others: the one-sided prediction bound from four folds of a
 cross-validation by person (or voice) over the training and validation parts, each trained afresh
 for as many epochs.  Else it is the lower end of the 95 % interval of the float model's metric on
-the validation part.  The held-out part is read once, at the end, to print what came out.
+the validation part.  The held-out part is read at the end, to print what came out; while these
+recipes were found, that was not only once for motion and kws-synthetic (docs/workloads.md).
 """
 
 from __future__ import annotations

@@ -69,10 +69,23 @@ HB_PART static bool conv_dsp(const struct hb_engine *engine, const struct hb_ima
 #endif
 
 #ifdef HB_KERNELS_THUMB1
-HB_PART static bool conv_thumb1(const struct hb_image_op *op, const struct hb_conv_args *args,
-                                bool dry) {
-    if (op->opcode == HB_OPCODE_CONV_2D) HB_RUN(conv_2d_s8xs8_thumb1, args);
+HB_PART static bool conv_thumb1(const struct hb_engine *engine, const struct hb_image_op *op,
+                                uint8_t dtype, const struct hb_conv_args *args, bool dry) {
+    if (op->opcode == HB_OPCODE_CONV_2D) {
+        if (dtype == HB_DTYPE_INT16) HB_RUN(conv_2d_s16xs8_thumb1, args);
+        if (is_s4(engine, op)) HB_RUN(conv_2d_s8xs4_thumb1, args);
+        HB_RUN(conv_2d_s8xs8_thumb1, args);
+    }
+    if (hb_is_by_taps_thumb1(args)) HB_RUN(depthwise_conv_2d_taps_s8xs8_thumb1, args);
     HB_RUN(depthwise_conv_2d_s8xs8_thumb1, args);
+}
+
+static bool fully_connected_thumb1(const struct hb_engine *engine, const struct hb_image_op *op,
+                                   uint8_t dtype, const struct hb_fully_connected_args *args,
+                                   bool dry) {
+    if (dtype == HB_DTYPE_INT16) HB_RUN(fully_connected_s16xs8_thumb1, args);
+    if (is_s4(engine, op)) HB_RUN(fully_connected_s8xs4_thumb1, args);
+    HB_RUN(fully_connected_s8xs8_thumb1, args);
 }
 #endif
 
@@ -113,7 +126,7 @@ HB_PART static bool run_conv(const struct hb_engine *engine, const struct hb_ima
     if (op->variant == HB_KERNEL_DSP_WINOGRAD) HB_RUN(conv_2d_s8xs8_winograd_dsp, &args);
 #endif
 #ifdef HB_KERNELS_THUMB1
-    if (hb_is_thumb1(op)) return conv_thumb1(op, &args, dry);
+    if (hb_is_thumb1(op)) return conv_thumb1(engine, op, in->dtype, &args, dry);
 #endif
 #ifdef HB_KERNELS_MVE
     if (op->variant == HB_KERNEL_MVE) return conv_mve(engine, op, in->dtype, &args, dry);
@@ -208,7 +221,7 @@ HB_PART static bool run_fully_connected(const struct hb_engine *engine,
     if (op->variant == HB_KERNEL_DSP) return fully_connected_dsp(engine, op, in->dtype, &args, dry);
 #endif
 #ifdef HB_KERNELS_THUMB1
-    if (hb_is_thumb1(op)) HB_RUN(fully_connected_s8xs8_thumb1, &args);
+    if (hb_is_thumb1(op)) return fully_connected_thumb1(engine, op, in->dtype, &args, dry);
 #endif
 #ifdef HB_KERNELS_MVE
     if (op->variant == HB_KERNEL_MVE) return fully_connected_mve(engine, op, in->dtype, &args, dry);
@@ -242,15 +255,23 @@ HB_PART static bool run_pool(const struct hb_engine *engine, const struct hb_ima
         .out_w = (int32_t)out->dims[2],
         .params = hb_pool_params(engine, op),
     };
+    const bool is_average = op->opcode == HB_OPCODE_AVERAGE_POOL_2D;
+    (void)is_average; /* only packed kernels ask */
 #ifdef HB_KERNELS_DSP
-    if (op->variant == HB_KERNEL_DSP) HB_RUN(average_pool_2d_s8_dsp, &args);
+    if (op->variant == HB_KERNEL_DSP) {
+        if (is_average) HB_RUN(average_pool_2d_s8_dsp, &args);
+        HB_RUN(max_pool_2d_s8_dsp, &args);
+    }
 #endif
 #ifdef HB_KERNELS_THUMB1
-    if (hb_is_thumb1(op)) HB_RUN(average_pool_2d_s8_thumb1, &args);
+    if (hb_is_thumb1(op)) {
+        if (is_average) HB_RUN(average_pool_2d_s8_thumb1, &args);
+        HB_RUN(max_pool_2d_s8_thumb1, &args);
+    }
 #endif
 #ifdef HB_KERNELS_MVE
     if (op->variant == HB_KERNEL_MVE) {
-        if (op->opcode == HB_OPCODE_AVERAGE_POOL_2D) HB_RUN(average_pool_2d_s8_mve, &args);
+        if (is_average) HB_RUN(average_pool_2d_s8_mve, &args);
         HB_RUN(max_pool_2d_s8_mve, &args);
     }
 #endif
@@ -285,25 +306,19 @@ HB_PART static bool run_add(const struct hb_engine *engine, const struct hb_imag
         .params = hb_add_params(engine, op),
     };
     if (hb_is_packed(op)) {
+        const uint32_t words = hb_tensor_at(engine, op->inputs[2]).dims[3];
         args.tables = slot_data(engine, op, 2);
-        args.is_direct = hb_tensor_at(engine, op->inputs[2]).dims[3] == HB_ADD_DIRECT_WORDS;
+        args.is_direct =
+            words == (op->variant == HB_KERNEL_MVE ? HB_MVE_ADD_LINEAR_WORDS : HB_ADD_DIRECT_WORDS);
     }
 #ifdef HB_KERNELS_DSP
-    if (op->variant == HB_KERNEL_DSP) {
-        HB_RUN(add_s8_dsp, &args);
-    }
+    if (op->variant == HB_KERNEL_DSP) HB_RUN(add_s8_dsp, &args);
 #endif
 #ifdef HB_KERNELS_THUMB1
-    if (hb_is_thumb1(op)) {
-        HB_RUN(add_s8_thumb1, &args);
-    }
+    if (hb_is_thumb1(op)) HB_RUN(add_s8_thumb1, &args);
 #endif
 #ifdef HB_KERNELS_MVE
-    if (op->variant == HB_KERNEL_MVE) {
-        args.tables = slot_data(engine, op, 2);
-        args.is_direct = hb_tensor_at(engine, op->inputs[2]).dims[3] == HB_MVE_ADD_LINEAR_WORDS;
-        HB_RUN(add_s8_mve, &args);
-    }
+    if (op->variant == HB_KERNEL_MVE) HB_RUN(add_s8_mve, &args);
 #endif
     if (out->dtype == HB_DTYPE_FLOAT32) HB_RUN(add_f32_ref, &args);
     else HB_RUN(add_s8_ref, &args);

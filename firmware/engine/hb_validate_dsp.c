@@ -23,7 +23,7 @@ static bool is_full_range(int32_t act_min, int32_t act_max) {
 
 /* int16 data times p16 weights. */
 HB_PART static bool check_s16(const struct hb_engine *engine, const struct hb_image_op *op,
-                      const struct hb_conv_args *args) {
+                              const struct hb_conv_args *args) {
     const uint32_t depth = hb_conv_2d_s16xs8_dsp_depth(args);
     const uint32_t words = HB_P16_FIXED_WORDS + depth / 2u, blocks = (uint32_t)args->out_c / 2u;
     const struct hb_image_conv *p = &args->params;
@@ -69,7 +69,8 @@ HB_PART static bool check_conv(const struct hb_engine *engine, const struct hb_i
            hb_has_scratch(op, hb_conv_2d_s8xs8_dsp_scratch_bytes(&args));
 }
 
-HB_PART static bool check_fully_connected(const struct hb_engine *engine, const struct hb_image_op *op) {
+HB_PART static bool check_fully_connected(const struct hb_engine *engine,
+                                          const struct hb_image_op *op) {
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
     if (!hb_get_packed(engine, op, &in, &stream, &out, &p)) return false;
@@ -99,10 +100,13 @@ static bool is_int8(const struct hb_engine *engine, const struct hb_image_op *op
 }
 
 HB_PART static bool check_pool(const struct hb_engine *engine, const struct hb_image_op *op) {
-    if (!is_int8(engine, op) || !hb_check_pool(engine, op)) return false;
+    if (!is_int8(engine, op) || !hb_check_pool(engine, op) || op->scratch_bytes != 0u ||
+        hb_tensor_at(engine, op->output).dims[3] % 4u != 0u) {
+        return false;
+    }
+    if (op->opcode == HB_OPCODE_MAX_POOL_2D) return HB_HAS(max_pool_2d_s8_dsp);
     const struct hb_image_pool p = hb_pool_params(engine, op);
-    return hb_tensor_at(engine, op->output).dims[3] % 4u == 0u && op->scratch_bytes == 0u &&
-           (uint32_t)p.filter_h * p.filter_w <= HB_POOL_POSITIONS;
+    return HB_HAS(average_pool_2d_s8_dsp) && (uint32_t)p.filter_h * p.filter_w <= HB_POOL_POSITIONS;
 }
 
 HB_PART static bool check_add(const struct hb_engine *engine, const struct hb_image_op *op) {
@@ -119,13 +123,15 @@ HB_PART static bool check_add(const struct hb_engine *engine, const struct hb_im
 #define HAS_FULLY_CONNECTED                                                                        \
     (HB_HAS(fully_connected_s8xs8_dsp) || HB_HAS(fully_connected_s8xs4_dsp) ||                     \
      HB_HAS(conv_2d_s16xs8_dsp))
+#define HAS_POOL (HB_HAS(average_pool_2d_s8_dsp) || HB_HAS(max_pool_2d_s8_dsp))
 
 bool hb_validate_dsp(const struct hb_engine *engine, const struct hb_image_op *op) {
     switch (op->opcode) {
     case HB_OPCODE_CONV_2D:
     case HB_OPCODE_DEPTHWISE_CONV_2D: return HAS_CONV && check_conv(engine, op);
     case HB_OPCODE_FULLY_CONNECTED: return HAS_FULLY_CONNECTED && check_fully_connected(engine, op);
-    case HB_OPCODE_AVERAGE_POOL_2D: return HB_HAS(average_pool_2d_s8_dsp) && check_pool(engine, op);
+    case HB_OPCODE_AVERAGE_POOL_2D:
+    case HB_OPCODE_MAX_POOL_2D: return HAS_POOL && check_pool(engine, op);
     case HB_OPCODE_ADD: return HB_HAS(add_s8_dsp) && check_add(engine, op);
     default: return false;
     }
@@ -135,8 +141,8 @@ bool hb_validate_winograd_dsp(const struct hb_engine *engine, const struct hb_im
     struct hb_image_tensor in, stream, out;
     struct hb_image_conv p;
     if (op->opcode != HB_OPCODE_CONV_2D ||
-        !hb_check_packed_conv(engine, op, &in, &stream, &out, &p) ||
-        in.dtype != HB_DTYPE_INT8 || !is_full_range(p.act_min, p.act_max)) {
+        !hb_check_packed_conv(engine, op, &in, &stream, &out, &p) || in.dtype != HB_DTYPE_INT8 ||
+        !is_full_range(p.act_min, p.act_max)) {
         return false;
     }
     const struct hb_conv_args args = hb_conv_args_of(engine, op);

@@ -38,10 +38,11 @@ bool hb_check_packed_conv(const struct hb_engine *engine, const struct hb_image_
     if (!hb_get_packed(engine, op, in, stream, out, p)) return false;
     const bool depthwise = op->opcode == HB_OPCODE_DEPTHWISE_CONV_2D;
     const uint64_t channels = (uint64_t)in->dims[3] * p->depth_multiplier;
+    const uint64_t terms = depthwise ? 1u : in->dims[3];
     return p->stride_h > 0u && p->stride_w > 0u && p->dilation_h == 1u && p->dilation_w == 1u &&
            (depthwise ? channels == out->dims[3] : p->depth_multiplier == 1u) &&
            in->dims[0] == out->dims[0] &&
-           (uint64_t)p->filter_h * p->filter_w * in->dims[3] <= HB_MAX_DOT_TERMS &&
+           (uint64_t)p->filter_h * p->filter_w * terms <= HB_MAX_DOT_TERMS &&
            hb_check_axis(in->dims[1], out->dims[1], p->filter_h, p->stride_h, 1, p->pad_top) &&
            hb_check_axis(in->dims[2], out->dims[2], p->filter_w, p->stride_w, 1, p->pad_left);
 }

@@ -25,7 +25,7 @@ from tests.firmware.dsp_graphs import (
 )
 from tests.firmware.images import FLT_MAX, ImageBuilder, conv_params, pool_params, seal
 from tests.firmware.schemes import SCHEMES, scheme_graph
-from tests.firmware.thumb1_graphs import odd_conv_sweep, odd_flat_sweep
+from tests.firmware.thumb1_graphs import odd_conv_sweep, odd_flat_sweep, taps_sweep
 
 RECORDS = {layout.name: layout for layout in load("image").layouts}
 PARAMS = {
@@ -184,6 +184,7 @@ def packed() -> dict[str, bytes]:
         "mve pool": mve_graphs.pool_sweep(0, operators=2),
         "mve add": mve_graphs.add_sweep(0, operators=1),
         "mve chain": chain_sweep(1),
+        "dsp pools": mve_graphs.pool_sweep(1, 3, quad=True),
         "dsp conv int4": mve_graphs.conv_sweep(3, 2, mve_graphs.Int4Sweep),
         "dsp flat int4": mve_graphs.flat_sweep(47, 2, mve_graphs.Int4Sweep),
         "dsp conv int16": mve_graphs.conv_sweep(5, 2, mve_graphs.Int16Sweep),
@@ -205,6 +206,8 @@ def packed() -> dict[str, bytes]:
     odd = {
         "dsp odd": odd_conv_sweep(3, operators=3),
         "dsp odd flat": odd_flat_sweep(0, operators=2),
+        "dsp taps": taps_sweep(1, operators=2),
+        "dsp flat int4 odd": mve_graphs.flat_sweep(1, 2, mve_graphs.Int4Sweep),
     }
     thumb1 = {name: graph for name, graph in sweeps.items() if name.startswith("dsp")}
     for name, graph in {**thumb1, **odd}.items():

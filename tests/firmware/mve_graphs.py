@@ -154,11 +154,13 @@ def flat_sweep(seed: int, operators: int = 8, kind: type[MveSweep] = MveSweep) -
     return sweep.graph()
 
 
-def pool_sweep(seed: int, operators: int = 8) -> Graph:
-    """Both pools, up to the whole input; the clamp of an activation."""
+def pool_sweep(seed: int, operators: int = 8, quad: bool = False) -> Graph:
+    """Both pools, up to the whole input; the clamp of an activation.  ``quad``: channels by fours."""
     rng = np.random.default_rng(seed)
     height, width = (int(v) for v in rng.integers(1, 16, 2))
     channels = int(rng.choice([1, 3, 8, 12, 16, 17, 32, 40]))
+    if quad:
+        channels += -channels % 4
     sweep = MveSweep(rng, (1, height, width, channels))
     given = sweep.tensors[0]
     for _ in range(operators):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from hilbench import models
 from hilbench.models import Graph
 from hilbench.schema import protocol as p
+from tests.firmware import mve_graphs
 from tests.firmware.dsp_graphs import (
     add_sweep,
     chain_sweep,
@@ -27,6 +30,7 @@ SWEEPS = {
     "depthwise": depthwise_sweep,
     "flat": flat_sweep,
     "pool": pool_sweep,
+    "pools": partial(mve_graphs.pool_sweep, quad=True),
     "add": add_sweep,
     "chain": chain_sweep,
     "winograd": winograd_sweep,

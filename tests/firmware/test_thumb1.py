@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,13 +17,24 @@ from hilbench.models.graph import Graph
 from hilbench.quantization import multiply_by_quantized_multiplier
 from hilbench.schema import image
 from hilbench.schema import protocol as p
+from tests.firmware import mve_graphs
 from tests.firmware.engine import Engine
+from tests.firmware.mve_graphs import Int4Sweep
 from tests.firmware.qemu import running
 from tests.firmware.test_dsp import SWEEPS as DSP_SWEEPS
 from tests.firmware.test_dsp import layer_crcs, vectors
-from tests.firmware.thumb1_graphs import odd_conv_sweep, odd_flat_sweep
+from tests.firmware.thumb1_graphs import Int16Sweep, odd_conv_sweep, odd_flat_sweep, taps_sweep
 
-SWEEPS = {**DSP_SWEEPS, "odd conv": odd_conv_sweep, "odd flat": odd_flat_sweep}
+SWEEPS = {
+    **DSP_SWEEPS,
+    "odd conv": odd_conv_sweep,
+    "odd flat": odd_flat_sweep,
+    "taps": taps_sweep,
+    "conv int4": partial(mve_graphs.conv_sweep, kind=Int4Sweep),
+    "conv int16": partial(mve_graphs.conv_sweep, kind=Int16Sweep),
+    "flat int4": partial(mve_graphs.flat_sweep, kind=Int4Sweep),
+    "flat int16": partial(mve_graphs.flat_sweep, kind=Int16Sweep),
+}
 BOARDS = {"mps2-an385-m0": "thumb1", "rv32-virt": "rv32im"}
 
 
@@ -33,7 +45,7 @@ def share_packed(graphs: list[Graph]) -> float:
 
 @pytest.mark.parametrize("sweep", SWEEPS)
 def test_the_portable_kernels_are_exact(engine: Engine, sweep: str) -> None:
-    graphs = [SWEEPS[sweep](seed) for seed in range(40)]
+    graphs = [SWEEPS[sweep](seed) for seed in range(20)]
     assert share_packed(graphs) > 0.9
     for seed, graph in enumerate(graphs):
         packed = models.pack(graph, isa=("thumb1",)).data

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hilbench.models.graph import ConvOptions, FullyConnectedOptions, Graph
 from hilbench.quantization import Activation
+from tests.firmware import mve_graphs
 from tests.firmware.dsp_graphs import Sweep
 
 CLAMPS = (Activation.NONE, Activation.RELU, Activation.RELU6, Activation.RELU_N1_TO_1)
+
+
+@dataclass
+class Int16Sweep(mve_graphs.Int16Sweep):
+    """Right shifts from 2 on: sums are cut by 16 bits before they are shifted."""
+
+    def scales(self, count: int, terms: int) -> tuple[float, ...]:
+        return tuple(min(scale, 2.0**-2.01) for scale in super().scales(count, terms))
 
 
 def odd_conv_sweep(seed: int, operators: int = 8) -> Graph:
@@ -52,4 +63,28 @@ def odd_flat_sweep(seed: int, operators: int = 8) -> Graph:
         object.__setattr__(tensor, "scales", tuple(float(v) for v in scales))
         output = sweep.output((1, channels))
         sweep.operator("FULLY_CONNECTED", (0, weights, bias), output, FullyConnectedOptions())
+    return sweep.graph()
+
+
+def taps_sweep(seed: int, operators: int = 8) -> Graph:
+    """Depthwise convolutions: even channels, long and square filters, some larger than the input;
+    int8 and int4 weights."""
+    rng = np.random.default_rng(seed)
+    height, width = (int(v) for v in rng.integers(1, 12, 2))
+    if rng.random() < 0.3:
+        width = 1
+    depth = 2 * int(rng.integers(1, 7))
+    sweep = (mve_graphs.Int4Sweep if rng.random() < 0.3 else mve_graphs.MveSweep)(
+        rng, (1, height, width, depth)
+    )
+    for _ in range(operators):
+        same = bool(rng.random() < 0.6)
+        limit = (height + 4, width + 4) if same else (height, width)
+        kernel = [int(rng.integers(1, most + 1)) for most in limit]
+        stride = [int(v) for v in rng.integers(1, 4, 2)]
+        rows = sweep.windows(height, kernel[0], stride[0], same)
+        columns = sweep.windows(width, kernel[1], stride[1], same)
+        options = ConvOptions(same, *stride, activation=CLAMPS[int(rng.integers(4))])
+        shape = (1, rows, columns, depth)
+        sweep.weighted("DEPTHWISE_CONV_2D", (1, *kernel, depth), 3, shape, options)
     return sweep.graph()

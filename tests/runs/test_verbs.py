@@ -88,10 +88,6 @@ def test_boards_say_what_never_ran_on_silicon() -> None:
     assert "untested on silicon" in hilbench("boards").stdout
 
 
-def test_workloads() -> None:
-    assert [row["workload"] for row in hilbench("workloads", "--json").json] == ["digits"]
-
-
 def test_devices_without_any() -> None:
     outcome = hilbench("devices", "--json")
     assert outcome.code == 0

@@ -35,6 +35,10 @@ SHIPPED = (
     "hilbench/schema/protocol.toml",
     "hilbench/workloads/data/digits.npz",
     "hilbench/workloads/data/digits_w8a8.tflite",
+    "hilbench/workloads/data/anomaly_w8a8.tflite",
+    "hilbench/workloads/data/kws-synthetic_w8a8.tflite",
+    "hilbench/workloads/data/mnist5k_w8a8.tflite",
+    "hilbench/workloads/data/motion_w8a8.tflite",
     "hilbench/workloads/data/digits_f32.tflite",
     "hilbench/py.typed",
 )

@@ -124,6 +124,7 @@ void hb_conv_2d_s16xs8_dsp(const struct hb_conv_args *args);
 uint32_t hb_conv_2d_s16xs8_dsp_depth(const struct hb_conv_args *args);
 uint64_t hb_conv_2d_s16xs8_dsp_scratch_bytes(const struct hb_conv_args *args);
 void hb_average_pool_2d_s8_dsp(const struct hb_pool_args *args);
+void hb_max_pool_2d_s8_dsp(const struct hb_pool_args *args);
 void hb_add_s8_dsp(const struct hb_add_args *args);
 #endif
 
@@ -133,12 +134,24 @@ void hb_conv_2d_s8xs8_thumb1(const struct hb_conv_args *args);
 uint32_t hb_conv_2d_s8xs8_thumb1_depth(const struct hb_conv_args *args);
 uint64_t hb_conv_2d_s8xs8_thumb1_scratch_bytes(const struct hb_conv_args *args);
 bool hb_conv_2d_s8xs8_thumb1_in_place(const struct hb_conv_args *args);
+/* int4 weights: scratch and in place as for int8 ones. */
+void hb_conv_2d_s8xs4_thumb1(const struct hb_conv_args *args);
+void hb_conv_2d_s16xs8_thumb1(const struct hb_conv_args *args);
+uint64_t hb_conv_2d_s16xs8_thumb1_scratch_bytes(const struct hb_conv_args *args);
 void hb_depthwise_conv_2d_s8xs8_thumb1(const struct hb_conv_args *args);
+/* Tap by tap, two channels at a time; otherwise by lines. */
+void hb_depthwise_conv_2d_taps_s8xs8_thumb1(const struct hb_conv_args *args);
+static inline bool hb_is_by_taps_thumb1(const struct hb_conv_args *args) {
+    return (args->filter_h != 3 || args->filter_w != 3) && args->out_c % 2 == 0;
+}
 uint64_t hb_depthwise_conv_2d_s8xs8_thumb1_scratch_bytes(const struct hb_conv_args *args);
 bool hb_depthwise_conv_2d_s8xs8_thumb1_in_place(const struct hb_conv_args *args);
 void hb_fully_connected_s8xs8_thumb1(const struct hb_fully_connected_args *args);
 uint32_t hb_fully_connected_s8xs8_thumb1_depth(const struct hb_fully_connected_args *args);
+void hb_fully_connected_s8xs4_thumb1(const struct hb_fully_connected_args *args);
+void hb_fully_connected_s16xs8_thumb1(const struct hb_fully_connected_args *args);
 void hb_average_pool_2d_s8_thumb1(const struct hb_pool_args *args);
+void hb_max_pool_2d_s8_thumb1(const struct hb_pool_args *args);
 void hb_add_s8_thumb1(const struct hb_add_args *args);
 #endif
 

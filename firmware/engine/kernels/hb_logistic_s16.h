@@ -21,8 +21,9 @@ static inline int32_t hb_logistic_s16(const uint16_t *table, int32_t argument) {
         const uint32_t low = table[entry], high = table[entry + 1u];
         result = (low << 9) + (magnitude & 0x1FFu) * (high - low);
     }
+    /* 32768 with a table that is no logistic function's: callers clamp */
     result = argument >= 0 ? result + (1u << 9) : (1u << 25) - result + (1u << 9) - 1u;
-    return (int16_t)(result >> 10);
+    return (int32_t)(result >> 10);
 }
 
 static inline int32_t hb_tanh_s16(const uint16_t *table, int32_t argument) {

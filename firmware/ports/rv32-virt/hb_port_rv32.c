@@ -1,8 +1,7 @@
 /* QEMU's RISC-V `virt` machine: 16550 UART, PLIC, CLINT; counter minstret. */
+#define HB_ARENA_BYTES (1u << 20)
+#include "hb_emulated_port.h"
 #include "hb_meta.h"
-#include "hb_protocol.h"
-#include "hb_ring.h"
-#include "hb_start.h"
 
 #define REGISTER8(address) (*(volatile uint8_t *)(address))
 #define REGISTER32(address) (*(volatile uint32_t *)(address))
@@ -34,25 +33,14 @@
 #define MIE_MEIE (1u << 11)
 #define MCAUSE_TIMER 0x80000007u
 
-enum {
-    RX_BYTES = 16 << 10,
-    OUT_BYTES = 64 << 10,
-    VECTOR_BYTES = 64 << 10,
-    ARENA_BYTES = 1 << 20,
-    BAUD = 115200,
-};
+#define BAUD 115200u
 #define SLOT_BASE 0x80400000u
 #define SLOT_ROOM 0x00400000u
 #define UPLOAD_BASE 0x80800000u
 #define UPLOAD_ROOM 0x00400000u
 
-__attribute__((section(".buffers"))) static uint8_t rx_data[RX_BYTES];
-__attribute__((section(".big"), aligned(16))) static uint8_t vectors[VECTOR_BYTES];
-__attribute__((section(".big"), aligned(16))) static uint8_t out_ring[OUT_BYTES];
-__attribute__((section(".big"), aligned(16))) static uint8_t arena[ARENA_BYTES];
 __attribute__((aligned(16), used)) uint8_t hb_fault_stack[512];
-static struct hb_ring rx = {.data = rx_data, .bytes = RX_BYTES};
-static volatile uint32_t interrupts, overrun_count;
+static volatile uint32_t interrupts;
 static uint32_t interrupts_before;
 static uint64_t window_start;
 
@@ -99,8 +87,6 @@ __attribute__((noreturn)) void hb_fault(uint32_t pc, uint32_t lr, uint32_t cause
     for (;;) __asm volatile("wfi");
 }
 
-static uint32_t uart_read(uint8_t *to, uint32_t room) { return hb_ring_get(&rx, to, room); }
-
 static void uart_write(const uint8_t *from, uint32_t bytes) {
     for (; bytes > 0u; bytes--) {
         while ((REGISTER8(UART_LSR) & UART_LSR_THRE) == 0u) {
@@ -117,9 +103,6 @@ static void uart_link_set(uint32_t baud, uint8_t rx_mode) {
     (void)baud; /* the emulated line has no rate */
     (void)rx_mode;
 }
-
-static uint32_t overruns(void) { return overrun_count + rx.lost; }
-static uint32_t line_errors(void) { return 0; }
 
 /* A pending interrupt ends WFI though mstatus.MIE is clear (3.3.3). */
 static void idle(void) {
@@ -172,34 +155,19 @@ static const struct hb_port port = {
             .counter_kind = HB_COUNTER_KIND_MINSTRET,
             .counter_bits = 64,
             .counter_hz = 1000000000,
-            .baud = BAUD,
-            .max_baud = BAUD,
-            .rx_modes = HB_RX_MODE_IRQ,
-            .rx_mode = HB_RX_MODE_IRQ,
-            .rx_buffer_bytes = RX_BYTES,
+            HB_EMULATED_LINE(BAUD),
             .slot_address = SLOT_BASE,
         },
-    .arena = {arena, sizeof arena},
-    .vectors = {vectors, sizeof vectors},
-    .out = {out_ring, sizeof out_ring},
+    HB_EMULATED_PORT_FIELDS,
     .upload = {(uint8_t *)UPLOAD_BASE, UPLOAD_ROOM},
     .slot = (const uint8_t *)SLOT_BASE,
     .slot_bytes = SLOT_ROOM,
-    .read = uart_read,
-    .write = uart_write,
-    .tx_idle = uart_tx_idle,
-    .link_set = uart_link_set,
-    .overruns = overruns,
-    .line_errors = line_errors,
-    .idle = idle,
     .millis = millis,
     .window_begin = window_begin,
     .counter_start = counter_start,
     .counter_stop = counter_stop,
     .window_end = window_end,
     .counter_read = counter_read,
-    .stack_used = hb_stack_used,
-    .stack_capacity = hb_stack_capacity,
     .reset = reset,
 };
 

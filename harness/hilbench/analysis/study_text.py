@@ -44,8 +44,10 @@ def _answer(results: dict[str, Any], valid: list[dict[str, Any]]) -> list[str]:
         share = "" if best is reference else f", {ratio:.2f} times {reference['name']}"
         bound = ""
         if best is not reference and "low" in best["vs_reference"]:
-            worst = max(0.0, -best["vs_reference"]["low"])
+            worst = -best["vs_reference"]["low"]
             bound = f"; a loss of more than {_points(worst)} is ruled out (95 %)"
+            if worst <= 0:
+                bound = "; any loss is ruled out (95 %)"
         lines.append(
             f"Of the schemes that showed no significant loss, {best['name']} needs the least "
             f"{what}: {value}{share}{bound}."

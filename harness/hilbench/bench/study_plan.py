@@ -189,8 +189,6 @@ def _check(options: StudyOptions) -> None:
         raise UsageError("a study needs at least two schemes", hint="the first is the reference")
     if not 1 <= options.rounds <= 100:
         raise UsageError(f"--rounds is {options.rounds}, must be from 1 to 100")
-    if options.inputs is not None and options.workload is not None:
-        raise UsageError("--inputs brings vectors of your own, --workload others: give one")
 
 
 def _named(schemes: Sequence[str]) -> list[tuple[str, Path | None]]:

@@ -63,7 +63,7 @@ _PARTS = {
     ): r"(fully_connected|conv_2d)_.*_\1",
     ("hb_validate_(dsp|mve|thumb1).c", r"check_pool"): r".*_pool_2d_.*_\1",
     ("hb_validate_(dsp|mve|thumb1).c", r"check_add"): r"add_.*_\1",
-    ("hb_validate_(dsp|mve|thumb1).c", r"check_s16"): r"conv_2d_s16xs8_\1",
+    ("hb_validate_(dsp|mve|thumb1).c", r"check_s16"): r".*_s16xs8_\1",
     ("hb_validate_(dsp|mve|thumb1).c", r"(check_s4|is_p4_stream)"): r".*_s8xs4_\1",
 }
 #: Bytes of a call that a real build drops with what it calls: compare, branch, two arguments, call.

@@ -69,7 +69,7 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
         return None if is_by_rows(graph, step) else _pack_depthwise(graph, step)
     if step.opcode == image.Opcode.FULLY_CONNECTED:
         return _pack_fully_connected(graph, step)
-    if step.opcode == image.Opcode.AVERAGE_POOL_2D:
+    if step.opcode in (image.Opcode.AVERAGE_POOL_2D, image.Opcode.MAX_POOL_2D):
         return _pack_pool(graph, step)
     if step.opcode == image.Opcode.ADD:
         assert isinstance(step.params, image.Add)
@@ -203,8 +203,9 @@ def _pack_pool(graph: Graph, step: Step) -> Packed | None:
     p = step.params
     assert isinstance(p, image.Pool)
     channels = graph.tensors[step.output].shape[-1]
-    fits = channels % 4 == 0 and p.filter_h * p.filter_w <= MAX_POOL_POSITIONS
-    return Packed(None, p) if fits else None
+    is_max = step.opcode == image.Opcode.MAX_POOL_2D
+    fits = is_max or p.filter_h * p.filter_w <= MAX_POOL_POSITIONS
+    return Packed(None, p) if channels % 4 == 0 and fits else None
 
 
 def p8_stream(step: Step, matrix: Int64, bias: Int64) -> Int32 | None:

@@ -62,10 +62,10 @@ def _weighted(records: ImageRecords, op: image.Op, name: str, suffix: str) -> st
             return "rows"
         return f"{name}_{_TYPES[data]}x{_TYPES[data]}_ref"
     if data == Dtype.INT16:
-        return f"conv_2d_s16xs8_{suffix}"
-    if name == "depthwise_conv_2d" and suffix == "dsp":
+        return f"{name if suffix == 'thumb1' else 'conv_2d'}_s16xs8_{suffix}"
+    if name == "depthwise_conv_2d" and suffix in ("dsp", "thumb1"):
         by_lines = records.tensors[op.inputs[1]].dims[2] == records.tensors[op.output].dims[3]
-        return f"depthwise_conv_2d_{'' if by_lines else 'taps_'}s8xs8_dsp"
+        return f"depthwise_conv_2d_{'' if by_lines else 'taps_'}s8xs8_{suffix}"
     if weights == Dtype.INT8:
         return f"conv_2d_s8xs4_{suffix}" if suffix == "mve" else f"{name}_s8xs4_{suffix}"
     return f"{name}_s8xs8_{suffix}"

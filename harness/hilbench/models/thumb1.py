@@ -25,17 +25,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.models import thumb1_schemes
 from hilbench.models.dsp import MAX_FILTER, MAX_POOL_POSITIONS, Packed, int32, weights_of
 from hilbench.models.dsp_add import add_tables
 from hilbench.models.graph import Graph
 from hilbench.models.operator_view import Int32, Step
+from hilbench.models.thumb1_layout import as_words, conv_scratch_bytes, in_pairs, is_in_place
 from hilbench.quantization import multiply_by_quantized_multiplier
 from hilbench.schema import image
 
 Int64 = NDArray[np.int64]
 
-#: Words of a tile per tap: two of its six pixels each.
-TAP_WORDS = 3
 #: The sum of two taps' products fits 16 bits.
 MAX_PAIR = 255
 MAX_SUM = 1 << 31
@@ -52,7 +52,10 @@ WHOLE_SHIFT = 13
 def pack_step(graph: Graph, step: Step) -> Packed | None:
     """The operator packed for these kernels, or None where it must stay canonical."""
     tensors = graph.tensors
-    if any(tensors[i].dtype != "int8" for i in (step.output, *step.inputs[:1])):
+    data = {tensors[i].dtype for i in (step.output, *step.inputs[:1])}
+    if data == {"int16"} and step.opcode in (image.Opcode.CONV_2D, image.Opcode.FULLY_CONNECTED):
+        return thumb1_schemes.pack_int16(graph, step)
+    if data != {"int8"}:
         return None
     if step.opcode == image.Opcode.CONV_2D:
         return _pack_conv(graph, step)
@@ -60,6 +63,9 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
         return _pack_depthwise(graph, step)
     if step.opcode == image.Opcode.FULLY_CONNECTED:
         return _pack_fully_connected(graph, step)
+    if step.opcode == image.Opcode.MAX_POOL_2D:
+        assert isinstance(step.params, image.Pool)
+        return Packed(None, step.params)
     if step.opcode == image.Opcode.AVERAGE_POOL_2D:
         assert isinstance(step.params, image.Pool)
         channels = tensors[step.output].shape[-1]
@@ -79,10 +85,8 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
 def _pack_conv(graph: Graph, step: Step) -> Packed | None:
     p = step.params
     assert isinstance(p, image.Conv)
-    weights = _weights(graph, step)
-    if weights is None:
-        return None
-    channels, height, width, depth = weights.shape
+    weights = weights_of(graph, step)
+    channels, height, width, _ = weights.shape
     if max(height, width) > MAX_FILTER or (p.dilation_h, p.dilation_w) != (1, 1):
         return None
     matrix = weights.reshape(channels, -1)
@@ -90,39 +94,32 @@ def _pack_conv(graph: Graph, step: Step) -> Packed | None:
     taps = np.pad(np.abs(matrix), ((0, 0), (0, matrix.shape[1] % 2)))
     if records is None or taps.reshape(channels, -1, 2).sum(axis=2).max() > MAX_PAIR:
         return None
-    _, in_h, in_w, _ = graph.tensors[step.inputs[0]].shape
-    _, out_h, out_w, _ = graph.tensors[step.output].shape
-    columns, rows = (out_w - 1) * p.stride_w + width, (out_h - 1) * p.stride_h + height
-    padded = p.pad_top > 0 or p.pad_left > 0 or rows > in_h or columns > in_w
-    ring = height * _words(columns * depth) * 4 if padded else 0
-    pointwise = (height, width, p.stride_h, p.stride_w) == (1, 1, 1, 1)
-
-    def lead(y: int) -> int:
-        """Bytes of input read before output row ``y`` begins, less those written at its end."""
-        below: int = min(y * p.stride_h + height - p.pad_top, in_h)
-        return int(below * in_w * depth - (y + 1) * out_w * channels)
-
+    is_int4 = graph.tensors[step.inputs[1]].dtype == "int4"
     return Packed(
-        records,
+        thumb1_schemes.int4_records(records, matrix) if is_int4 else records,
         image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width}),
-        scratch_bytes=4 * TAP_WORDS * 4 * _words(matrix.shape[1]) + ring,
-        in_place=channels <= depth if pointwise else padded and min(lead(0), lead(out_h - 1)) >= 0,
+        scratch_bytes=conv_scratch_bytes(graph, step, weights.shape),
+        in_place=is_in_place(graph, step, weights.shape),
     )
 
 
 def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
+    """int4 weights become bytes: next to its scale a channel's few taps hardly count."""
     p = step.params
     assert isinstance(p, image.Conv)
-    weights = _weights(graph, step)
-    if weights is None:
-        return None
+    weights = weights_of(graph, step)
     _, height, width, channels = weights.shape
-    if max(height, width) > MAX_FILTER or (p.dilation_h, p.dilation_w, p.depth_multiplier) != (
-        1,
-        1,
-        1,
-    ):
+    plain = (p.dilation_h, p.dilation_w, p.depth_multiplier) == (1, 1, 1)
+    if max(height, width) > MAX_FILTER or not plain:
         return None
+    params = image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width})
+    if (height, width) != (3, 3) and channels % 2 == 0:
+        order = (2, 1, 0) if height > width else (2, 0, 1)
+        records = _records(graph, step, weights[0].transpose(order).reshape(channels, -1))
+        if records is None:
+            return None
+        taps = weights[0].transpose(order).reshape(channels // 2, 2, -1).transpose(0, 2, 1)
+        return Packed(in_pairs(records, as_words(taps.reshape(channels // 2, -1))), params)
     _, out_h, out_w, _ = graph.tensors[step.output].shape
     # Lines run along the output's longer axis (hb_depthwise_conv_2d_s8xs8_thumb1.c).
     along_height = out_h > out_w
@@ -130,16 +127,16 @@ def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
     records = _records(graph, step, weights[0].transpose(order).reshape(channels, -1))
     if records is None:
         return None
-    stride, taps, outputs = (
+    stride, length, outputs = (
         (p.stride_h, height, out_h) if along_height else (p.stride_w, width, out_w)
     )
-    columns = (outputs - 1) * stride + taps
-    rows = height * width // taps
+    columns = (outputs - 1) * stride + length
+    rows = height * width // length
     data = graph.tensors[step.inputs[0]]
     return Packed(
         records,
-        image.Conv(**{**p.__dict__, "filter_h": height, "filter_w": width}),
-        scratch_bytes=4 * (rows * columns + (2 * rows - 1) * taps + outputs),
+        params,
+        scratch_bytes=4 * (rows * columns + (2 * rows - 1) * length + outputs),
         in_place=(p.stride_h, p.stride_w) == (1, 1) and data.shape[1:3] == (out_h, out_w),
     )
 
@@ -147,11 +144,14 @@ def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
 def _pack_fully_connected(graph: Graph, step: Step) -> Packed | None:
     p = step.params
     assert isinstance(p, image.Conv)
-    weights = _weights(graph, step)
-    records = None if weights is None else _records(graph, step, weights)
+    weights = weights_of(graph, step)
+    records = _records(graph, step, weights)
     if records is None:
         return None
-    return Packed(records, image.Conv(**{**p.__dict__, "filter_h": 1, "filter_w": 1}))
+    params = image.Conv(**{**p.__dict__, "filter_h": 1, "filter_w": 1})
+    if graph.tensors[step.inputs[1]].dtype == "int4":
+        return Packed(thumb1_schemes.int4_pairs(records, weights), params)
+    return Packed(records, params)
 
 
 def _records(graph: Graph, step: Step, matrix: Int64) -> Int32 | None:
@@ -181,8 +181,7 @@ def _records(graph: Graph, step: Step, matrix: Int64) -> Int32 | None:
     if scaled is None:
         return None
     least, scale = scaled
-    padded = np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % 4))).astype(np.int8)
-    words = np.ascontiguousarray(padded).view("<i4").astype(np.int64)
+    words = as_words(matrix).astype(np.int64)
     return int32(np.hstack([(folded - least)[:, None], words, scale]))
 
 
@@ -284,14 +283,3 @@ def requantize(acc: Int64, scale: Int64) -> Int64:
     limit = np.where(acc < 0, limits, limits >> 8)
     byte: Int64 = np.where(unsigned > largest, limit, value >> 24) & 0xFF
     return byte - ((byte & 0x80) << 1)
-
-
-def _weights(graph: Graph, step: Step) -> Int64 | None:
-    tensor = graph.tensors[step.inputs[1]]
-    if tensor.dtype != "int8" or tensor.data is None:
-        return None
-    return weights_of(graph, step)
-
-
-def _words(size: int) -> int:
-    return -(-size // 4)

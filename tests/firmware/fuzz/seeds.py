@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -25,7 +26,7 @@ from tests.firmware.dsp_graphs import (
 )
 from tests.firmware.fuzz.evaluate import Original, Originals, key
 from tests.firmware.schemes import SCHEMES, random_graph, scheme_graph
-from tests.firmware.thumb1_graphs import odd_conv_sweep, odd_flat_sweep
+from tests.firmware.thumb1_graphs import odd_conv_sweep, odd_flat_sweep, taps_sweep
 
 ISAS = ((), ("dsp",), ("mve",), ("thumb1",), ("rv32im",))
 #: Coding of the weights, and what is optimized.
@@ -45,6 +46,8 @@ SWEEPS = {
     "mve pool": mve_graphs.pool_sweep,
     "odd conv": odd_conv_sweep,
     "odd flat": odd_flat_sweep,
+    "taps": taps_sweep,
+    "pools": partial(mve_graphs.pool_sweep, quad=True),
 }
 
 

@@ -13,6 +13,7 @@ from tests.conftest import require_module, require_shared, require_wake_word
 
 from hilbench import models, workloads
 from hilbench.models import Graph, Operator, writer
+from hilbench.models.graph import NoOptions, Tensor
 
 #: Float layers equal LiteRT's reference kernels byte for byte, but for the functions whose
 #: exponential is another: measured 1.2e-7 over 1,000 random networks, one unit in the last place of
@@ -168,3 +169,24 @@ def test_public_float_model_agrees_with_litert_in_every_layer() -> None:
     rng = np.random.default_rng(5)
     feeds = [rng.uniform(0, 255, (3, *graph.inputs[0].shape)).astype(np.float32)]
     assert_floats_agree(exposed(graph), feeds)
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point"), [(1 / 128, 0), (0.02, -3), (0.011, 100), (0.7, -128), (1e-3, 127)]
+)
+def test_relu_n1_to_1_equals_litert_for_every_int8(scale: float, zero_point: int) -> None:
+    """TensorFlow Lite Micro has no kernel for it."""
+    require_module("ai_edge_litert", "oracle")
+    kind = (1, 256), "int8", (scale,), (zero_point,)
+    content = writer.write(
+        Graph(
+            (Tensor("x", *kind), Tensor("y", *kind)),
+            (Operator("RELU_N1_TO_1", (0,), (1,), NoOptions()),),
+            (0,),
+            (1,),
+        )
+    )
+    values = np.arange(-128, 128, dtype=np.int8).reshape(1, 1, 256)
+    ours = models.run_reference(models.loads(content), as_vectors([values])).outputs
+    theirs = oracle.litert_outputs(content, [values])[0][0]
+    np.testing.assert_array_equal(ours.ravel(), theirs.ravel())

@@ -56,7 +56,7 @@ def test_list_of_runs(bundle: Bundle) -> None:
     interrupted = replace(bundle, sealed=False)
     states = [row["state"] for row in terminal.run_rows([bundle, interrupted])]
     assert states == ["degraded", "interrupted"]
-    assert "interrupted" in shown(terminal.run_list([interrupted]))
+    assert "interrupted" in shown(terminal.run_list(terminal.run_rows([interrupted])))
 
 
 def test_no_device_tells_what_there_is_instead() -> None:
@@ -69,7 +69,7 @@ def test_summary_schema(bundle: Bundle) -> None:
     content = summary(bundle)
     assert set(content) == {
         "schema", "run", "bundle", "board", "silicon_tested", "backend", "verdict", "reasons",
-        "workload", "model", "scheme", "metrics",
+        "workload", "synthetic", "model", "scheme", "metrics",
     }  # fmt: skip
     assert content["schema"] == "hilbench-run-1"
     assert (content["verdict"], content["silicon_tested"]) == ("degraded", False)

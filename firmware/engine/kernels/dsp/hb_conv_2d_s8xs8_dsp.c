@@ -3,6 +3,7 @@
  * tiles are filled from the input itself. */
 #include "dsp/hb_dsp.h"
 #include "hb_kernels.h"
+#include "hb_padded_rows.h"
 
 #define PIXELS 3
 
@@ -10,13 +11,11 @@
 struct source {
     const int8_t *first; /* filter row 0, column 0 of the output row */
     struct hb_rows rows;
-    int32_t rest;        /* bytes of a filter row behind its whole words */
+    int32_t rest; /* bytes of a filter row behind its whole words */
 };
 
-/* The next filter row; `left`: how many are still to come, it included. */
 static const int8_t *next_row(const struct hb_rows *rows, const int8_t *row, int32_t left) {
-    row += rows->row_bytes;
-    return left == rows->rows_after_wrap ? row - rows->ring_bytes : row;
+    return hb_next_row(row, rows->row_bytes, rows->ring_bytes, rows->rows_after_wrap, left);
 }
 
 static inline uint32_t *put_word(uint32_t word, uint32_t *to) {
@@ -85,19 +84,6 @@ uint32_t *hb_widen_three(const int8_t *first, uint32_t *tile, const struct hb_ro
 }
 #endif
 
-static bool is_padded(const struct hb_conv_args *args) {
-    const struct hb_image_conv *p = &args->params;
-    return p->pad_top > 0 || p->pad_left > 0 ||
-           (args->out_h - 1) * p->stride_h + args->filter_h > args->in_h ||
-           (args->out_w - 1) * p->stride_w + args->filter_w > args->in_w;
-}
-
-static uint64_t padded_row_bytes(const struct hb_conv_args *args) {
-    const uint64_t columns =
-        (uint64_t)(args->out_w - 1) * args->params.stride_w + (uint64_t)args->filter_w;
-    return (columns * (uint64_t)args->in_c + 3u) & ~UINT64_C(3);
-}
-
 uint32_t hb_conv_2d_s8xs8_dsp_depth(const struct hb_conv_args *args) {
     const uint32_t terms = (uint32_t)(args->filter_h * args->filter_w * args->in_c);
     return (terms + 3u) & ~3u;
@@ -113,94 +99,33 @@ static uint32_t staged_bytes(const struct hb_conv_args *args) {
 }
 
 uint64_t hb_conv_2d_s8xs8_dsp_scratch_bytes(const struct hb_conv_args *args) {
-    const uint64_t ring = is_padded(args) ? (uint64_t)args->filter_h * padded_row_bytes(args) : 0u;
-    return 4u * (uint64_t)tile_words(args) + staged_bytes(args) + ring;
+    return 4u * (uint64_t)tile_words(args) + staged_bytes(args) + hb_ring_bytes(args, 1);
 }
 
-static bool is_pointwise(const struct hb_conv_args *args) {
-    return args->filter_h == 1 && args->filter_w == 1 && args->params.stride_h == 1 &&
-           args->params.stride_w == 1;
-}
-
-/* Bytes of input in the ring or behind it when output row `y` begins, less what has been written
- * when it ends. */
-static int64_t lead_bytes(const struct hb_conv_args *args, int64_t y) {
-    const int64_t below = y * args->params.stride_h + args->filter_h - args->params.pad_top;
-    const int64_t rows = below < args->in_h ? below : args->in_h;
-    return rows * args->in_w * args->in_c - (y + 1) * args->out_w * args->out_c;
-}
-
-/* A pixel's input is read before its output is written: a tile at a time, or, through the ring, a
- * row at a time (the lead is concave in y: it is least at one of the ends). */
 bool hb_conv_2d_s8xs8_dsp_in_place(const struct hb_conv_args *args) {
-    if (args->batches != 1) return false;
-    if (is_pointwise(args)) return args->out_c <= args->in_c;
-    return is_padded(args) && lead_bytes(args, 0) >= 0 && lead_bytes(args, args->out_h - 1) >= 0;
-}
-
-/* The input rows of one image, through the ring where there is padding. */
-struct feed {
-    const struct hb_conv_args *args;
-    const int8_t *image;
-    int8_t *ring;   /* NULL: no padding */
-    int32_t loaded; /* padded rows seen so far */
-};
-
-static void load_row(const struct feed *feed, int32_t row_bytes, int32_t padded_row) {
-    const struct hb_conv_args *args = feed->args;
-    const int32_t left = args->params.pad_left * args->in_c;
-    const int32_t room = row_bytes - left, input_bytes = args->in_w * args->in_c;
-    const int32_t bytes = input_bytes < room ? input_bytes : room;
-    int8_t *to = feed->ring + padded_row % args->filter_h * row_bytes + left;
-    const int32_t y = padded_row - args->params.pad_top;
-    if (y >= 0 && y < args->in_h) hb_copy_bytes(to, feed->image + y * input_bytes, bytes);
-    else hb_fill_bytes(to, -args->params.input_offset, bytes);
-}
-
-static void seek(struct feed *feed, struct source *source, int32_t out_y) {
-    const struct hb_conv_args *args = feed->args;
-    const int32_t first = out_y * args->params.stride_h, row_bytes = source->rows.row_bytes;
-    if (feed->ring == NULL) {
-        source->first = feed->image + first * row_bytes;
-        return;
-    }
-    if (feed->loaded < first) feed->loaded = first;
-    for (; feed->loaded < first + args->filter_h; feed->loaded++) {
-        load_row(feed, row_bytes, feed->loaded);
-    }
-    source->rows.rows_after_wrap = first % args->filter_h;
-    source->first = feed->ring + source->rows.rows_after_wrap * row_bytes;
-}
-
-/* 1x1 over every position: one long row. */
-static struct hb_conv_args flatten(const struct hb_conv_args *args) {
-    struct hb_conv_args flat = *args;
-    if (is_pointwise(args)) {
-        flat.in_w = flat.out_w = args->batches * args->in_h * args->in_w;
-        flat.batches = flat.in_h = flat.out_h = 1;
-    }
-    return flat;
+    return hb_is_in_place_by_rows(args);
 }
 
 void hb_conv_p8(const struct hb_conv_args *given, const int32_t *stream, int32_t first_channel,
                 int32_t channels) {
-    const struct hb_conv_args args = flatten(given);
+    const struct hb_conv_args args = hb_flatten(given);
     const int32_t filter_row = args.filter_w * args.in_c, step = args.params.stride_w * args.in_c;
     uint32_t *tile = args.scratch, *tile_end = tile + tile_words(&args);
     int8_t *staged = (int8_t *)tile_end;
     struct source source = {
-        .rows = {
-            .row_bytes = args.in_w * args.in_c,
-            .rows = args.filter_h,
-            .words = filter_row / 4,
-            .pixel_bytes = step,
-        },
+        .rows =
+            {
+                .row_bytes = args.in_w * args.in_c,
+                .rows = args.filter_h,
+                .words = filter_row / 4,
+                .pixel_bytes = step,
+            },
         .rest = filter_row % 4,
     };
-    struct feed feed = {.args = &args, .image = args.input};
-    if (is_padded(&args)) {
+    struct hb_feed feed = {.args = &args, .image = args.input};
+    if (hb_is_padded(&args)) {
         feed.ring = staged + staged_bytes(&args);
-        source.rows.row_bytes = (int32_t)padded_row_bytes(&args);
+        source.rows.row_bytes = (int32_t)hb_padded_row_bytes(&args, 1);
         source.rows.ring_bytes = args.filter_h * source.rows.row_bytes;
         hb_fill_bytes(feed.ring, -args.params.input_offset, source.rows.ring_bytes);
     }
@@ -217,7 +142,8 @@ void hb_conv_p8(const struct hb_conv_args *given, const int32_t *stream, int32_t
     int32_t filled = 0;
     for (int32_t batch = 0; batch < args.batches; batch++, feed.loaded = 0) {
         for (int32_t y = 0; y < args.out_h; y++) {
-            seek(&feed, &source, y);
+            source.first =
+                hb_seek(&feed, source.rows.row_bytes, y, 1, &source.rows.rows_after_wrap);
             for (int32_t x = 0; x < args.out_w;) {
                 if (filled == 0 && args.out_w - x >= PIXELS) {
                     fill_three(&source, x * step, tile);

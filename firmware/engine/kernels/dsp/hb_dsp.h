@@ -16,6 +16,7 @@
 
 #include <stdint.h>
 
+#include "hb_bytes.h"
 #include "hb_kernels.h"
 
 #if defined(__ARM_FEATURE_DSP) && !defined(HB_DSP_MODEL)
@@ -42,15 +43,6 @@ static inline uint32_t hb_load_word(const int8_t *p) {
     uint32_t word;
     __builtin_memcpy(&word, p, sizeof word);
     return word;
-}
-
-static inline void hb_copy_bytes(int8_t *to, const int8_t *from, int32_t bytes) {
-    for (; bytes >= 16; bytes -= 16, to += 16, from += 16) __builtin_memcpy(to, from, 16);
-    for (; bytes > 0; bytes--) *to++ = *from++;
-}
-
-static inline void hb_fill_bytes(int8_t *to, int32_t value, int32_t bytes) {
-    for (; bytes > 0; bytes--) *to++ = (int8_t)value;
 }
 
 /* Bytes 0 and 2 as int16, and bytes 1 and 3. */

@@ -1,4 +1,5 @@
-/* Dot products of one row of data and four rows of weights, for Armv6-M (hb_thumb1.h). */
+/* Dot products of one row of data, int8 or int16, and four rows of weights, for Armv6-M
+ * (hb_thumb1.h). */
 #if defined(__ARM_ARCH) && __ARM_ARCH == 6
     .syntax unified
     .thumb
@@ -10,8 +11,13 @@
     add \acc, r1
     .endm
 
-    .macro tap
+    .macro tap is_s16
+    .if \is_s16
+    ldrsh r0, [r7, r6]
+    adds r7, r7, #1
+    .else
     ldrsb r0, [r7, r6]
+    .endif
     product r2, r8
     product r3, r9
     product r4, r10
@@ -19,13 +25,14 @@
     adds r6, r6, #1
     .endm
 
-    .section .text.hb_dot4_thumb1, "ax", %progbits
-    .globl hb_dot4_thumb1
-    .type hb_dot4_thumb1, %function
+    .macro dot4 name, is_s16
+    .section .text.\name, "ax", %progbits
+    .globl \name
+    .type \name, %function
     .thumb_func
     .balign 4
 /* x, weights, bytes from a row to the next, taps, sums on the stack */
-hb_dot4_thumb1:
+\name:
     push {r4-r7, lr}
     mov r4, r8
     mov r5, r9
@@ -48,8 +55,8 @@ hb_dot4_thumb1:
     mov r0, r12
     lsrs r0, r0, #1
     bcs 2f
-1:  tap
-2:  tap
+1:  tap \is_s16
+2:  tap \is_s16
     cmp r6, r12
     bne 1b
     ldr r0, [sp, #36]
@@ -64,5 +71,9 @@ hb_dot4_thumb1:
     mov r10, r6
     mov r11, r7
     pop {r4-r7, pc}
-    .size hb_dot4_thumb1, . - hb_dot4_thumb1
+    .size \name, . - \name
+    .endm
+
+    dot4 hb_dot4_thumb1, 0
+    dot4 hb_dot4_s16_thumb1, 1
 #endif

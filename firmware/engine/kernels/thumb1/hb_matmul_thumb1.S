@@ -19,12 +19,20 @@
     adcs \upper, r0
     .endm
 
-    .macro two_taps at
+    .macro two_taps at, is_s4
     mov r0, r12
+    .if \is_s4
+    ldrb r3, [r0, #\at / 2]
+    lsls r2, r3, #28
+    asrs r2, r2, #28
+    lsls r3, r3, #24
+    asrs r3, r3, #28
+    .else
     ldrb r2, [r0, #\at]
     ldrb r3, [r0, #\at + 1]
     sxtb r2, r2
     sxtb r3, r3
+    .endif
     fold r8, r4
     fold r9, r5
     fold r10, r6
@@ -133,14 +141,16 @@
 #define ARGS 24
 #define LEFT 28
 #define OUT 32
-#define FRAME 36
+#define END 36 /* of the accumulators that have an output */
+#define FRAME 40
 
-    .section .text.hb_matmul_thumb1, "ax", %progbits
-    .globl hb_matmul_thumb1
-    .type hb_matmul_thumb1, %function
+    .macro matmul name, is_s4
+    .section .text.\name, "ax", %progbits
+    .globl \name
+    .type \name, %function
     .thumb_func
     .balign 4
-hb_matmul_thumb1:
+\name:
     save
     sub sp, #FRAME
     str r0, [sp, #ARGS]
@@ -148,8 +158,12 @@ hb_matmul_thumb1:
     str r1, [sp, #LEFT]
     ldr r1, [r0, #12]
     str r1, [sp, #OUT]
+    ldr r1, [r0, #24]
+    lsls r1, r1, #2
+    add r1, sp
+    str r1, [sp, #END]
     ldr r7, [r0, #8]
-channel:
+channel\@:
     ldmia r7!, {r4}
     mov r12, r7
     lsls r0, r4, #16
@@ -163,25 +177,27 @@ channel:
     ldmia r0!, {r1, r2}
     movs r7, r1
     mov r11, r2
-    movs r3, #8
+    movs r3, #8 - 4 * \is_s4
     mov lr, r3
-    /* 48 bytes of tile per word of weights: an odd number of words begins in the loop's middle */
+    /* 48 bytes of tile per four taps: an odd number of these begins in the loop's middle */
     subs r2, r2, r1
     lsls r2, r2, #27
-    bpl taps
+    bpl taps\@
+    .if !\is_s4
     mov r0, r12
     subs r0, r0, #4
     mov r12, r0
-    b middle
-taps:
-    two_taps 0
-    two_taps 2
-middle:
-    two_taps 4
-    two_taps 6
+    .endif
+    b middle\@
+taps\@:
+    two_taps 0, \is_s4
+    two_taps 2, \is_s4
+middle\@:
+    two_taps 4, \is_s4
+    two_taps 6, \is_s4
     add r12, lr
     cmp r7, r11
-    bne taps
+    bne taps\@
     split r8, r4, 0
     split r9, r5, 8
     split r10, r6, 16
@@ -189,9 +205,7 @@ middle:
     mov r5, sp
     ldr r0, [sp, #ARGS]
     ldr r6, [r0, #16]
-    ldr r3, [r0, #24]
-    lsls r3, r3, #2
-    adds r3, r3, r5
+    ldr r3, [sp, #END]
     ldr r4, [sp, #OUT]
     adds r0, r4, #1
     str r0, [sp, #OUT]
@@ -199,12 +213,16 @@ middle:
     ldr r0, [sp, #LEFT]
     subs r0, r0, #1
     str r0, [sp, #LEFT]
-    beq done
-    b channel
-done:
+    beq done\@
+    b channel\@
+done\@:
     add sp, #FRAME
     return
-    .size hb_matmul_thumb1, . - hb_matmul_thumb1
+    .size \name, . - \name
+    .endm
+
+    matmul hb_matmul_thumb1, 0
+    matmul hb_matmul_s4_thumb1, 1
 
     .section .text.hb_requantize_thumb1, "ax", %progbits
     .globl hb_requantize_thumb1

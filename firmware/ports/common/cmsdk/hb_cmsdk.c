@@ -3,10 +3,8 @@
 #include "hb_board.h"
 #include "hb_cortex_m.h"
 #include "hb_counter.h"
+#include "hb_emulated_port.h"
 #include "hb_meta.h"
-#include "hb_protocol.h"
-#include "hb_ring.h"
-#include "hb_start.h"
 
 #define UART_DATA (HB_UART_BASE + 0x0u)
 #define UART_STATE (HB_UART_BASE + 0x4u)
@@ -20,15 +18,6 @@
 #define UART_INTCLEAR (HB_UART_BASE + 0xCu)
 #define UART_INTCLEAR_RX (1u << 1)
 #define UART_BAUDDIV (HB_UART_BASE + 0x10u)
-
-enum { RX_BYTES = 16 << 10, OUT_BYTES = 64 << 10, VECTOR_BYTES = 64 << 10 };
-
-__attribute__((section(".buffers"))) static uint8_t rx_data[RX_BYTES];
-__attribute__((section(".big"), aligned(16))) static uint8_t vectors[VECTOR_BYTES];
-__attribute__((section(".big"), aligned(16))) static uint8_t out_ring[OUT_BYTES];
-__attribute__((section(".big"), aligned(16))) static uint8_t arena[HB_ARENA_BYTES];
-static struct hb_ring rx = {.data = rx_data, .bytes = RX_BYTES};
-static uint32_t overrun_count;
 
 static void uart_isr(void) {
     hb_interrupts++;
@@ -50,8 +39,6 @@ __attribute__((section(".vectors"), used)) static const hb_vector vectors_table[
     [16 + HB_UART_RX_IRQ + 1 ... 16 + HB_IRQ_COUNT - 1] = hb_fault_entry,
 };
 
-static uint32_t uart_read(uint8_t *to, uint32_t room) { return hb_ring_get(&rx, to, room); }
-
 static void uart_write(const uint8_t *from, uint32_t bytes) {
     while (bytes-- > 0u) {
         while ((HB_REGISTER(UART_STATE) & UART_STATE_TXFULL) != 0u) {
@@ -67,8 +54,6 @@ static void uart_link_set(uint32_t baud, uint8_t rx_mode) {
     HB_REGISTER(UART_BAUDDIV) = HB_UART_CLOCK_HZ / baud;
 }
 
-static uint32_t overruns(void) { return overrun_count + rx.lost; }
-static uint32_t line_errors(void) { return 0; } /* this UART does not see them */
 static bool has_bytes(void) { return !hb_ring_is_empty(&rx); }
 static void idle(void) { hb_sleep_unless(has_bytes); }
 
@@ -84,34 +69,19 @@ static const struct hb_port port = {
             .counter_kind = HB_COUNTER_KIND_TIMER,
             .counter_bits = HB_COUNTER_BITS,
             .counter_hz = HB_COUNTER_HZ,
-            .baud = HB_BAUD,
-            .max_baud = HB_BAUD,
-            .rx_modes = HB_RX_MODE_IRQ,
-            .rx_mode = HB_RX_MODE_IRQ,
-            .rx_buffer_bytes = RX_BYTES,
+            HB_EMULATED_LINE(HB_BAUD),
             .slot_address = HB_SLOT_ADDRESS,
         },
-    .arena = {arena, sizeof arena},
-    .vectors = {vectors, sizeof vectors},
-    .out = {out_ring, sizeof out_ring},
+    HB_EMULATED_PORT_FIELDS,
     .upload = {(uint8_t *)HB_UPLOAD_BASE, HB_UPLOAD_ROOM},
     .slot = (const uint8_t *)HB_SLOT_ADDRESS,
     .slot_bytes = HB_SLOT_BYTES,
-    .read = uart_read,
-    .write = uart_write,
-    .tx_idle = uart_tx_idle,
-    .link_set = uart_link_set,
-    .overruns = overruns,
-    .line_errors = line_errors,
-    .idle = idle,
     .millis = hb_millis,
     .window_begin = hb_window_begin,
     .counter_start = hb_counter_start,
     .counter_stop = hb_counter_stop,
     .window_end = hb_window_end,
     .counter_read = hb_counter_read,
-    .stack_used = hb_stack_used,
-    .stack_capacity = hb_stack_capacity,
     .reset = hb_system_reset,
 };
 
