@@ -8,7 +8,11 @@
 
 /* Records, decoded; the index or offset must have been validated. */
 struct hb_image_tensor hb_tensor_at(const struct hb_engine *engine, uint32_t index);
-uint8_t hb_dtype_at(const struct hb_engine *engine, uint32_t index);
+/* The record's second byte, without the others. */
+static inline uint8_t hb_dtype_at(const struct hb_engine *engine, uint32_t index) {
+    return engine->image[engine->header.tensors_offset + index * HB_IMAGE_TENSOR_BYTES + 1u];
+}
+
 struct hb_image_op hb_op_at(const struct hb_engine *engine, uint32_t index);
 uint16_t hb_io_at(const struct hb_engine *engine, uint32_t index);
 struct hb_image_conv hb_conv_params(const struct hb_engine *engine, const struct hb_image_op *op);

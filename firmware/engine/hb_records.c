@@ -29,11 +29,6 @@ struct hb_image_tensor hb_tensor_at(const struct hb_engine *engine, uint32_t ind
     DECODE(tensor, engine->header.tensors_offset + index * HB_IMAGE_TENSOR_BYTES);
 }
 
-/* The record's second byte, without the others. */
-uint8_t hb_dtype_at(const struct hb_engine *engine, uint32_t index) {
-    return engine->image[engine->header.tensors_offset + index * HB_IMAGE_TENSOR_BYTES + 1u];
-}
-
 struct hb_image_op hb_op_at(const struct hb_engine *engine, uint32_t index) {
     DECODE(op, engine->header.ops_offset + index * HB_IMAGE_OP_BYTES);
 }

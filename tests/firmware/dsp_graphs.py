@@ -138,6 +138,18 @@ def depthwise_sweep(seed: int, operators: int = 8) -> Graph:
     return sweep.graph()
 
 
+def int4_depthwise_sweep(seed: int, operators: int = 8) -> Graph:
+    """The same with int4 weights."""
+    graph = depthwise_sweep(seed, operators)
+    tensors = [
+        tensor
+        if tensor.data is None or tensor.dtype != "int8"
+        else replace(tensor, dtype="int4", data=(tensor.data // 16).astype("i1"))
+        for tensor in graph.tensors
+    ]
+    return replace(graph, tensors=tuple(tensors))
+
+
 def flat_sweep(seed: int, operators: int = 8) -> Graph:
     """Fully connected: any depth, also not a multiple of four."""
     rng = np.random.default_rng(seed)

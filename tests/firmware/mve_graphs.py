@@ -155,7 +155,7 @@ def flat_sweep(seed: int, operators: int = 8, kind: type[MveSweep] = MveSweep) -
 
 
 def pool_sweep(seed: int, operators: int = 8, quad: bool = False) -> Graph:
-    """Both pools, up to the whole input; the clamp of an activation.  ``quad``: channels by fours."""
+    """Both pools, up to the whole input; the clamp of an activation; ``quad``: channels by 4."""
     rng = np.random.default_rng(seed)
     height, width = (int(v) for v in rng.integers(1, 16, 2))
     channels = int(rng.choice([1, 3, 8, 12, 16, 17, 32, 40]))

@@ -17,6 +17,7 @@ from tests.firmware.dsp_graphs import (
     conv_sweep,
     depthwise_sweep,
     flat_sweep,
+    int4_depthwise_sweep,
     pool_sweep,
     vectors,
     winograd_sweep,
@@ -28,6 +29,7 @@ from tests.firmware.qemu import running
 SWEEPS = {
     "conv": conv_sweep,
     "depthwise": depthwise_sweep,
+    "depthwise int4": int4_depthwise_sweep,
     "flat": flat_sweep,
     "pool": pool_sweep,
     "pools": partial(mve_graphs.pool_sweep, quad=True),

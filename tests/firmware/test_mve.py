@@ -26,6 +26,7 @@ SWEEPS = {
     "flat int4": partial(mve_graphs.flat_sweep, kind=mve_graphs.Int4Sweep),
     "flat int16": partial(mve_graphs.flat_sweep, kind=mve_graphs.Int16Sweep),
     "depthwise": mve_graphs.depthwise_sweep,
+    "depthwise int4": dsp_graphs.int4_depthwise_sweep,
     "flat": mve_graphs.flat_sweep,
     "pool": mve_graphs.pool_sweep,
     "add": mve_graphs.add_sweep,

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from tests.browser import Browser, browser
 from tests.conftest import Outcome, hear_interrupts, hilbench, require_module, require_tool
-from tests.runs.test_report_page import CLIPPED, CONTRAST, CONTRASTS, OVERFLOWING, SVG_TEXT_PX
+from tests.page_checks import PHONE_PX, SCREEN_PX, assert_readable, assert_self_contained
 
 from hilbench import models, workloads
 from hilbench.cli.app import main
@@ -199,20 +199,11 @@ def test_every_stage_is_exact_on_the_device(on_board: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.emulated
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("width", [PHONE_PX, SCREEN_PX])
 def test_the_page_is_readable(on_board: Path, chromium: Browser, width: int, dark: bool) -> None:
-    chromium.resize(width, dark=dark)
-    chromium.open(on_board / "report.html")
-    assert [url for url in chromium.requests() if not url.startswith("data:")] == [
-        (on_board / "report.html").as_uri()
-    ]
-    assert chromium.complaints() == []
-    assert chromium.evaluate("document.scrollingElement.scrollWidth") <= width
-    wide = chromium.evaluate(OVERFLOWING)
-    assert [tag for tag in wide if not tag.startswith(("<t", "<tr"))] == []
-    assert chromium.evaluate(CLIPPED) == []
-    assert min(chromium.evaluate(SVG_TEXT_PX)) >= 10
-    assert [pair for pair in chromium.evaluate(CONTRASTS) if pair[1] < CONTRAST] == []
+    page = on_board / "report.html"
+    assert_readable(chromium, page, width, dark)
+    assert_self_contained(chromium, page)
 
 
 @pytest.mark.slow
@@ -229,3 +220,33 @@ def test_the_waterfall_shows_the_figures(on_board: Path, chromium: Browser) -> N
         sizes = [way[0]["tflite_bytes"], *(stage["image_bytes"] for stage in way)]
         changes = [after - before for before, after in pairwise(sizes)]
         assert marks == [[a, b] for a, b in zip(sizes, [0, *changes], strict=True)]
+
+
+@pytest.mark.slow
+def test_low_precision_experiment(tmp_path: Path, chromium: Browser) -> None:
+    """Rounded to the nearest of coarse steps training stalls, stochastically it does not."""
+    out = tmp_path / "formats"
+    arguments = ("--experiment", "low-precision", "--effort", "0.3", "--seed", "1")
+    outcome = hilbench("compress", *arguments, "--out", out, "--json", timeout_s=600)
+    assert outcome.code == 0, outcome.stderr
+    assert json.loads((out / "low-precision.json").read_text()) == outcome.json
+    curves = {curve["format"]: curve for curve in outcome.json["curves"]}
+    assert len(curves) == 6
+    assert all(len(curve["validation_top1"]) == 18 for curve in curves.values())
+    losses = {name: curve["train_loss"][-1] for name, curve in curves.items()}
+    assert losses["fixed16-8-nearest"] > 2 * losses["fixed16-8"]
+    assert losses["fp8"] < 1.5 * losses["float32"]
+    for width in (PHONE_PX, SCREEN_PX):
+        assert_readable(chromium, out / "report.html", width, dark=False)
+    assert_self_contained(chromium, out / "report.html")
+    shown = chromium.evaluate(
+        "[...document.querySelectorAll('svg[data-plot=accuracy] .curve')]"
+        ".map(curve => [curve.dataset.label, Number(curve.dataset.value)])"
+    )
+    assert shown == [[c["title"], c["validation_top1"][-1]] for c in curves.values()]
+
+
+def test_the_experiment_is_no_run_on_a_board(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--experiment", "low-precision", "--board", "nucleo-f746"]
+    assert main(["compress", *arguments]) == 2
+    assert "takes no --board" in capsys.readouterr().err

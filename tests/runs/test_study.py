@@ -16,10 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.browser import Browser, browser
-from tests.conftest import hilbench, require_module, require_shared, require_tool
+from tests.conftest import hilbench, require_module, require_tool
 from tests.page_checks import PHONE_PX, SCREEN_PX, assert_readable, assert_self_contained
 
 from hilbench import workloads
+from hilbench.models import writer
+from hilbench.schemes import export, layers
+from hilbench.schemes.network import Network
 from hilbench.store import open_bundle, read_journal
 from hilbench.store.study import open_study
 
@@ -205,6 +208,7 @@ def test_an_altered_study_is_refused(study: dict[str, Any], tmp_path: Path, name
     assert "was altered" in outcome.stderr
 
 
+@pytest.mark.slow
 def test_a_study_killed_half_way_goes_on_with_what_it_has(tmp_path: Path) -> None:
     require_tool("qemu-system-arm", "qemu-system-arm")
     arguments = ["study", "--board", "mps2-an386", "--schemes", "f32,own.tflite,fp8", *QUICK]
@@ -247,21 +251,29 @@ def test_a_study_killed_half_way_goes_on_with_what_it_has(tmp_path: Path) -> Non
 
 
 def test_a_scheme_that_does_not_fit_is_told_and_the_others_go_on(tmp_path: Path) -> None:
-    """A float ResNet asks for more flash than the smallest board's slot has."""
-    require_tool("qemu-system-arm", "qemu-system-arm")
-    model = require_shared("mlperf-tiny/ic_float.tflite")
-    np.save(tmp_path / "inputs.npy", np.random.default_rng(1).uniform(0, 255, (2, 32, 32, 3)))
-    small, large = require_shared("mlperf-tiny/ic_int8.tflite"), tmp_path / "large.tflite"
-    content = bytearray(model.read_bytes())
-    large.write_bytes(content)
-    outcome = hilbench(
-        "study", "--board", "mps2-an386", "--model", model, "--inputs", tmp_path / "inputs.npy",
-        "--schemes", f"{small},f32,{large}", "--performance-vectors", "1", "--json",
-        "--out", tmp_path,
-    )  # fmt: skip
+    """Float activations of 96 x 96 x 8 are more than the F746's RAM; int8 ones fit."""
+    require_module("unicorn", "virtual")
+    require_module("ai_edge_quantizer", "quantize")
+    layout = (layers.Conv2D(8, (3, 3)), layers.AveragePool(), layers.Dense(2))
+    network = Network("large", (96, 96, 1), layout)
+    graph = export.float_graph(network, network.initial(seed=1), softmax=True)
+    (tmp_path / "large.tflite").write_bytes(writer.write(graph))
+    values = np.random.default_rng(1).random((4, 96, 96, 1), dtype=np.float32)
+    np.save(tmp_path / "inputs.npy", values)
+    arguments = ["--board", "nucleo-f746", "--backend", "virtual", "--model", "large.tflite"]
+    arguments += ["--inputs", "inputs.npy", "--calibration", "inputs.npy", "--json"]
+    arguments += ["--performance-vectors", "1", "--rounds", "1", "--schemes"]
+    outcome = hilbench("study", *arguments, "w8a8,w8a8-tensor,f32", cwd=tmp_path)
     assert outcome.code == 0, outcome.stderr
     by_name = subjects(outcome.json)
-    assert by_name["f32"]["refused"] or by_name["f32"]["vs_reference"]["flipped"] >= 0
+    assert "bytes" in by_name["f32"]["refused"]
+    assert by_name["f32"]["metrics"] == {}
+    assert f"f32 cannot run here: {by_name['f32']['refused']}." in outcome.json["conclusion"]
+    assert outcome.json["metric"] is None
+    assert by_name["w8a8-tensor"]["vs_reference"]["vectors"] == 4
+    first = hilbench("study", *arguments, "f32,w8a8", cwd=tmp_path)
+    assert first.code == 2
+    assert "the reference scheme f32 cannot run on nucleo-f746" in first.stderr
 
 
 BAD = {
@@ -282,3 +294,42 @@ def test_bad_input_touches_nothing(case: str, tmp_path: Path) -> None:
     assert outcome.code == 2, outcome.stderr
     assert message in outcome.stderr
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.slow
+def test_anomaly_detectors_are_compared_by_their_areas(tmp_path: Path) -> None:
+    require_tool("qemu-system-arm", "qemu-system-arm")
+    require_module("seglearn", "motion")
+    outcome = hilbench(
+        "study", "--board", "mps2-an386", "--workload", "anomaly", "--schemes", "f32,w8a8,w4a8",
+        "--performance-vectors", "2", "--out", tmp_path, "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.json["metric"] == "auc"
+    by_name = subjects(outcome.json)
+    areas = {name: row["metrics"]["auc"]["value"] for name, row in by_name.items()}
+    for name in ("w8a8", "w4a8"):
+        versus = by_name[name]["vs_reference"]
+        assert versus["auc_shift"] == pytest.approx(areas[name] - areas["f32"])
+        assert versus["low"] <= versus["auc_shift"] <= versus["high"]
+        assert versus["delong_p_holm"] >= versus["delong_p"]
+    assert "AUC" in " ".join(outcome.json["conclusion"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workload", ["digits", "motion"])
+@pytest.mark.parametrize("board", ["nucleo-f746", "mps2-an386"])
+def test_seven_schemes_on_two_workloads(board: str, workload: str, tmp_path: Path) -> None:
+    require_module("ai_edge_quantizer", "quantize")
+    if workload == "motion":
+        require_module("seglearn", "motion")
+    backend = ("--backend", "virtual") if board == "nucleo-f746" else ()
+    outcome = hilbench(
+        "study", "--board", board, *backend, "--workload", workload, "--out", tmp_path, "--json",
+        timeout_s=600,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.stderr
+    assert len(outcome.json["subjects"]) == 7
+    for row in outcome.json["subjects"]:
+        assert row["verdict"] == "valid"
+        assert row["metrics"]["output_mismatches"]["value"] == 0

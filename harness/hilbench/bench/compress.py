@@ -89,7 +89,6 @@ class Seen:
 
     right: Flags
     image: models.Image
-    macs: int
     device: dict[str, Any] | None
 
 
@@ -232,7 +231,7 @@ def _see(
         image = models.pack(graph, coding=coding)
         vectors = workloads.get(options.workload).vectors(graph)
         expected = models.run_reference(graph, vectors.vectors).outputs
-        return Seen(_right(expected, vectors.labels), image, image.macs, None)
+        return Seen(_right(expected, vectors.labels), image, None)
     plan = resolve(
         RunOptions(
             board=board.id,
@@ -260,7 +259,7 @@ def _see(
     device["origin"] = metrics["top1"]["origin"]
     if outputs is None:
         raise MeasurementError(f"stage '{stage.title}': the run recorded no outputs")
-    return Seen(_right(outputs, plan.workload.labels), plan.image, plan.image.macs, device)
+    return Seen(_right(outputs, plan.workload.labels), plan.image, device)
 
 
 def _right(outputs: NDArray[Any], labels: NDArray[np.int64] | None) -> Flags:
@@ -290,7 +289,7 @@ def _describe(
         "weights": stage.weights,
         "parameters": stage.network.parameter_count(),
         "zeros": pruning.sparsity_of(stage.params),
-        "macs": seen.macs,
+        "macs": seen.image.macs,
         "model": model.name,
         "tflite_bytes": len(stage.content),
         "tflite_sha256": hashlib.sha256(stage.content).hexdigest(),

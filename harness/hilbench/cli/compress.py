@@ -73,6 +73,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.experiment:
         return _low_precision(options)
     from hilbench.bench.compress import CompressOptions, compress
+    from hilbench.errors import Interrupted
     from hilbench.reports.compress import compress_table, render_compress
     from hilbench.store.files import write_atomically
 
@@ -91,7 +92,7 @@ def execute(options: argparse.Namespace) -> int:
     with console.progress_bars() as progress:
         try:
             result = compress(wanted, progress, console.note)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             console.note(f"finished stages are in {out}; the same command goes on from there")
             raise
     write_atomically(out / "report.html", render_compress(result).encode())

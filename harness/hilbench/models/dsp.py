@@ -66,7 +66,7 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
     if step.opcode == image.Opcode.CONV_2D:
         return _pack_conv(graph, step)
     if step.opcode == image.Opcode.DEPTHWISE_CONV_2D:
-        return None if is_by_rows(graph, step) else _pack_depthwise(graph, step)
+        return _pack_depthwise(graph, step)
     if step.opcode == image.Opcode.FULLY_CONNECTED:
         return _pack_fully_connected(graph, step)
     if step.opcode in (image.Opcode.AVERAGE_POOL_2D, image.Opcode.MAX_POOL_2D):
@@ -119,6 +119,7 @@ def _pack_conv(graph: Graph, step: Step) -> Packed | None:
 
 
 def _pack_depthwise(graph: Graph, step: Step) -> Packed | None:
+    """int4 weights become bytes: next to its scale a channel's few taps hardly count."""
     p = step.params
     assert isinstance(p, image.Conv)
     weights = weights_of(graph, step)

@@ -64,7 +64,8 @@ def pack_step(graph: Graph, step: Step) -> Packed | None:
             return _pack_matmul(graph, step, _S16)
         if dtype == "int8" and is_by_rows(graph, step):
             return _pack_matmul(graph, step, _S4)
-    if dtype != "int8" or is_by_rows(graph, step):
+    depthwise = step.opcode == image.Opcode.DEPTHWISE_CONV_2D  # int4 weights become bytes
+    if dtype != "int8" or (is_by_rows(graph, step) and not depthwise):
         return None
     match step.opcode:
         case image.Opcode.CONV_2D:

@@ -95,7 +95,6 @@ def rows(result: Result) -> list[dict[str, Any]]:
             "huffman": f"{stage['image_huffman_bytes']:,}",
             "factor": f"{teacher['tflite_bytes'] / stage['image_bytes']:.1f} ×",
             "top1": f"{100 * stage['top1']['value']:.1f} %",
-            "top1_interval": " – ".join(f"{100 * stage['top1'][k]:.1f}" for k in ("low", "high")),
             "shift": _shift_text(stage["vs_teacher"]),
             "cost": _cost_text(stage),
             "stage": stage,
@@ -164,11 +163,15 @@ def _of_pruning(stages: dict[str, Result]) -> str:
     if key:
         cost, before = (s["device"][key]["value"] for s in (sparse, parent))
         text += f", and {REGISTRY[key].title.lower()} {_same_or_change(cost, before)}"
+    text += (
+        ". Zeros shorten the Huffman code: coded, that float image would have "
+        f"{sparse['image_huffman_bytes']:,} bytes, and the quantized one "
+    )
+    if coded["image_bytes"] == coded["image_plain_bytes"]:
+        return f"{text}is too small for the code's tables to pay."
     return (
-        f"{text}. Zeros shorten the Huffman code: coded, that float image would have "
-        f"{sparse['image_huffman_bytes']:,} bytes, and the quantized one shrinks from "
-        f"{coded['image_plain_bytes']:,} to {coded['image_bytes']:,}. Decoding costs time in each "
-        "inference, or with --decode once RAM."
+        f"{text}shrinks from {coded['image_plain_bytes']:,} to {coded['image_bytes']:,}. Decoding "
+        "costs time in each inference, or with --decode once RAM."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from hilbench.reports.plots import WIDTH
+from hilbench.reports.plots import WIDTH, Bar, bars
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -53,19 +53,30 @@ def _plots(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     low = max(0.0, math.floor(10 * min(min(v[len(v) // 10 :]) for _, v in accuracy)) / 10)
     span = [value for _, values in losses for value in values]
     decades = range(math.floor(min(span)), math.ceil(max(span)) + 1)
-    shares = [low + (1 - low) * i / 2 for i in range(3)]
+    shares = [low + (1 - low) * i / 4 for i in range(5)]
     return [
         (
             "Accuracy on the validation part",
             f"The axis starts at {low:g}, the first epochs may lie below.",
-            curves_plot(accuracy, [(s, f"{s:.2f}") for s in shares], "accuracy"),
+            curves_plot(accuracy, [(s, f"{s:.3g}") for s in shares], "accuracy"),
         ),
         (
             "Training loss",
             "Mean cross-entropy of each epoch, logarithmic.",
             curves_plot(losses, [(d, f"{10.0**d:g}") for d in decades], "loss"),
         ),
+        (
+            "Accuracy held out",
+            "Top-1 of the chosen epoch, 95 % Wilson intervals.",
+            bars([_bar(c) for c in result["curves"]], "held-out", "accuracy of each format", 1.0),
+        ),
     ]
+
+
+def _bar(curve: dict[str, Any]) -> Bar:
+    top1 = curve["top1"]
+    text = f"{100 * top1['value']:.1f} %"
+    return Bar(curve["format"], top1["value"], text, top1["low"], top1["high"])
 
 
 def curves_plot(

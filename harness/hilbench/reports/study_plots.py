@@ -106,9 +106,10 @@ def _mark(point: Point, x: float, y: object) -> str:
 
 
 def _labels(points: Sequence[Point], axis: _Axis, y: object) -> dict[str, tuple[str, float, float]]:
-    """Anchor and place of each name: beside its mark, moved down where another name lies."""
+    """Anchor and place of each name: beside its mark, moved down where another name or mark is."""
     assert callable(y)
-    taken: list[tuple[float, float, float]] = []
+    marks = [(axis.place(p.x), y(p.y) + 4) for p in points]
+    taken = [(x - 6, x + 6, baseline) for x, baseline in marks]
     placed = {}
     for point in sorted(points, key=lambda p: (-p.y, p.x)):
         left = axis.is_left(point.x)

@@ -30,7 +30,7 @@ def waterfall(steps: Sequence[Step], name: str, label: str) -> str:
     for position, step in enumerate(steps):
         y = row * position
         change = step.value - before
-        kind = "lost" if change <= 0 else "gained"
+        kind = "less" if change <= 0 else "more"
         low, high = sorted((step.value, before))
         tooltip = f"{step.label}: {step.text} ({change:+,.0f})"
         body.append(

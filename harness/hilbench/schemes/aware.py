@@ -1,9 +1,9 @@
 """Quantization-aware training: the forward pass is the device's integer arithmetic, bit for bit.
 
-Weights are quantized anew in every step (symmetric, a scale per output channel), activations by
-ranges that calibration set; sums, requantization and clamps are those of the engine.  Gradients
-pass through the rounding unchanged and stop where a clamp is active (straight-through estimator:
-Bengio, Leonard and Courville, 2013; Jacob et al., 2018).
+Weights are quantized anew in every step (symmetric, a scale per output channel; one for int4 dense
+layers), activations by ranges that calibration set; sums, requantization and clamps are those of
+the engine.  Gradients pass through the rounding unchanged and stop where a clamp is active
+(straight-through estimator: Bengio, Leonard and Courville, 2013; Jacob et al., 2018).
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from hilbench.models.graph import Graph
 from hilbench.quantization import multiply_by_quantized_multiplier, quantize_multipliers
 from hilbench.schemes import export
-from hilbench.schemes.layers import AveragePool
+from hilbench.schemes.layers import AveragePool, Dense
 from hilbench.schemes.network import Network, Params, key
 from hilbench.schemes.post_training import (
     activation_parameters,
+    dense_has_channels,
     quantize_with_ranges,
     quantized_weights,
     weight_scales,
@@ -99,7 +100,8 @@ class QuantizedNetwork:
     ) -> tuple[Array, _Step, float, int]:
         """One layer: its outputs less the zero point, and their scale and zero point."""
         layer, real = self.network.layers[i], params[key(i, "weights")]
-        scales = weight_scales(real, self.weight_bits, real.ndim - 1)
+        by_channel = not isinstance(layer, Dense) or dense_has_channels(self.weight_bits)
+        scales = weight_scales(real, self.weight_bits, real.ndim - 1 if by_channel else None)
         narrow = math.prod(real.shape[:-1]) <= _FLOAT32_EXACT_PRODUCTS
         kind = np.float32 if narrow else np.float64
         weights: Array = quantized_weights(real, scales, self.weight_bits).astype(kind)

@@ -168,5 +168,6 @@ def train_in(
                 values[...] = rounding(values)
 
         simulated = LowPrecision(network, rounding, lambda x: fixed_point(x, fraction, None))
+        start = {name: fixed_point(values, fraction, None) for name, values in start.items()}
         fitted = fit(simulated, start, train, validation, recipe, after_step=stored)
     return Curve(name, TITLES[name], fitted, simulated.predict(fitted.params, asked))

@@ -28,7 +28,7 @@ def quantize(
     calibration: NDArray[np.float32],
     *,
     weight_bits: int = 8,
-    dense_per_channel: bool = True,
+    dense_per_channel: bool | None = None,
 ) -> Graph:
     """The integer graph of a float32 one.
 
@@ -40,7 +40,8 @@ def quantize(
     weight_bits : int
         8 or 4.
     dense_per_channel : bool
-        Fully connected layers have a scale per output, or one for all.
+        Fully connected layers have a scale per output, or one for all; None: as TensorFlow Lite
+        Micro takes it (:func:`dense_has_channels`).
     """
     values = run_tensors(graph, calibration)
     ranges = {i: (float(v.min()), float(v.max())) for i, v in values.items()}
@@ -54,9 +55,12 @@ def quantize_with_ranges(
     ranges: dict[int, tuple[float, float]],
     *,
     weight_bits: int = 8,
-    dense_per_channel: bool = True,
+    dense_per_channel: bool | None = None,
 ) -> Graph:
     """:func:`quantize` with the range of each computed tensor given: index -> (low, high)."""
+    per_channel = (
+        dense_has_channels(weight_bits) if dense_per_channel is None else dense_per_channel
+    )
     tensors = list(graph.tensors)
     for index in graph.input_indices:
         tensors[index] = _activation(graph.tensors[index], ranges[index])
@@ -77,10 +81,18 @@ def quantize_with_ranges(
         else:
             tensors[target] = _activation(graph.tensors[target], ranges[target])
             axis = CHANNEL_AXIS.get(operator.opcode)
-            if operator.opcode == "FULLY_CONNECTED" and not dense_per_channel:
+            if operator.opcode == "FULLY_CONNECTED" and not per_channel:
                 axis = None
             _quantize_constants(tensors, operator, axis, weight_bits)
     return replace(graph, tensors=tuple(tensors), digest="", file_bytes=0)
+
+
+def dense_has_channels(weight_bits: int) -> bool:
+    """Whether fully connected layers get a scale per output.
+
+    TensorFlow Lite Micro refuses that of int4 weights (kernels/fully_connected_common.cc).
+    """
+    return weight_bits == 8
 
 
 def activation_parameters(low: float, high: float) -> tuple[float, int]:

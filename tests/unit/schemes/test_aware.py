@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.conftest import require_module
 
 from hilbench import models
 from hilbench.models import writer
@@ -117,3 +118,26 @@ def test_training_recovers_what_four_bits_lose() -> None:
         return training.cross_entropy(outputs, validation.values, validation.labels)[0]
 
     assert loss(tuned.params) < loss(fitted.params)
+
+
+@pytest.mark.parametrize("network", [NETWORK, POOLED], ids=lambda n: n.name)
+@pytest.mark.parametrize("bits", [8, 4])
+def test_tensorflow_lite_micro_computes_what_was_simulated(network: Network, bits: int) -> None:
+    require_module("tflite_micro", "oracle")
+    from tflite_micro.python.tflite_micro import runtime
+
+    params = network.initial(8)
+    x = values(network, 20, 8)
+    simulated = aware.QuantizedNetwork(network, aware.calibrate(network, params, x), bits)
+    content = writer.write(simulated.graph(params))
+    graph = models.loads(content)
+    raw, _ = encode_real(x, graph.inputs[0])
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=1 << 20)
+    output = graph.outputs[0]
+    for vector, expected in zip(raw, simulated.predict(params, x), strict=True):
+        interpreter.set_input(vector.view(np.int8).reshape(graph.inputs[0].shape), 0)
+        interpreter.invoke()
+        integers = interpreter.get_output(0).ravel().astype(np.float32)
+        np.testing.assert_array_equal(
+            (integers - output.zero_point) * np.float32(output.scale), expected
+        )

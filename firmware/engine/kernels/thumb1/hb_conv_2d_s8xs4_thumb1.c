@@ -1,7 +1,8 @@
 /* int4 weights stay two to a byte; scratch and work in place are those of int8 ones. */
 #include "thumb1/hb_conv_thumb1.h"
 
-HB_INLINE void multiply(const struct hb_thumb1_matmul *matmul, const struct hb_conv_args *args) {
+static inline void multiply(const struct hb_thumb1_matmul *matmul,
+                            const struct hb_conv_args *args) {
     (void)args;
     hb_matmul_s4_thumb1(matmul);
 }

@@ -12,7 +12,8 @@ bool hb_conv_2d_s8xs8_thumb1_in_place(const struct hb_conv_args *args) {
     return hb_is_in_place_by_rows(args);
 }
 
-HB_INLINE void multiply(const struct hb_thumb1_matmul *matmul, const struct hb_conv_args *args) {
+static inline void multiply(const struct hb_thumb1_matmul *matmul,
+                            const struct hb_conv_args *args) {
     (void)args;
     hb_matmul_thumb1(matmul);
 }
