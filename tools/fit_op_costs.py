@@ -38,7 +38,7 @@ from hilbench import models, workloads  # noqa: E402
 from hilbench.bench.plan import RunOptions, resolve  # noqa: E402
 from hilbench.errors import ImageTooLarge, ModelError, UnsupportedOp  # noqa: E402
 from hilbench.models import op_cost  # noqa: E402
-from hilbench.schemes import recipes  # noqa: E402
+from hilbench.schemes import mixed, recipes  # noqa: E402
 
 BOARDS = ("mps2-an386", "mps3-an547", "mps2-an385-m0", "rv32-virt")
 SHARED = ROOT.parent / "shared" / "data" / "mlperf-tiny"
@@ -46,9 +46,10 @@ SHARED_MODELS = ("kws_int8", "ic_int8", "kws_dynamic", "ic_float")
 WORKLOADS = ("digits", "motion", "kws-synthetic", "mnist5k", "anomaly")
 SCHEMES = ("f32", "w8a8", "w8a8-tensor", "w8a16", "w4a8", "dynamic8", "dynamic4", "weight8",
            "weight4", "f16", "fp8")  # fmt: skip
-#: Schemes whose operators alternate with float ones: the borders have operators of their own.
-MIXED = ("w8a8", "w8a16")
-#: Integer sums in software floating point take minutes, and say nothing new.
+#: Schemes that take turns from layer to layer: the borders have operators of their own.
+MIXED = (("w8a8", "f32"), ("f32", "w8a8"), ("w8a16", "f32"), ("f32", "w8a16"), ("w8a8", "w8a16"),
+         ("w8a16", "w8a8"), ("w4a8", "w8a16"), ("f32", "w4a8"))  # fmt: skip
+#: Larger float models take minutes in software floating point, and say nothing new.
 MOST_FLOAT_MACS = 2_000_000
 CALIBRATION_VECTORS = 50
 
@@ -96,12 +97,14 @@ def subjects() -> Iterator[Subject]:
                 print(f"{name} {scheme}: {error}", file=sys.stderr)
                 continue
             yield name, f"{name}-{scheme}", made, recipes.find_scheme(scheme).form
-        for scheme in MIXED:
-            for odd in (0, 1):
-                recipe = alternating(content, scheme, odd)
-                mixed = recipes.Scheme("mixed", recipe, True)
-                made = recipes.quantize_by_recipe(content, mixed, "mixed", values)
-                yield name, f"{name}-mixed{odd}-{scheme}", made, "plain"
+        layers = mixed.layers_of(models.loads(content))
+        mixes = [{layer.output: pair[i % 2] for i, layer in enumerate(layers)} for pair in MIXED]
+        made_mixes = mixed.quantize_mixes(
+            content, [mixed.recipe_of(layers, mix) for mix in mixes], values
+        )
+        for pair, mix in zip(MIXED, made_mixes, strict=True):
+            if not isinstance(mix, ModelError):
+                yield name, f"{name}-{pair[0]}-{pair[1]}", mix, "plain"
     for name in SHARED_MODELS:
         if (SHARED / f"{name}.tflite").exists():
             yield name.split("_")[0], name, (SHARED / f"{name}.tflite").read_bytes(), "plain"
@@ -109,14 +112,6 @@ def subjects() -> Iterator[Subject]:
     if wake is not None and wake.origin is not None:
         for path in sorted((Path(wake.origin).parent / "models").glob("*.tflite")):
             yield "wake-word", path.stem, path.read_bytes(), "plain"
-
-
-def alternating(content: bytes, scheme: str, odd: int) -> recipes.Recipe:
-    """Every other weighted operator by a scheme, the rest float."""
-    graph = models.loads(content)
-    outputs = [graph.tensors[op.outputs[0]].name for op in graph.operators]
-    entries = recipes.find_scheme(scheme).recipe
-    return [{**entry, "regex": f"^{output};$"} for output in outputs[odd::2] for entry in entries]
 
 
 def count(board: str, wanted: Sequence[Subject]) -> Iterator[Observation]:

@@ -95,8 +95,21 @@ def compare_subjects(study: dict[str, Any], bundles: dict[str, Bundle]) -> dict[
         "pareto": [name for name, by in dominated.items() if not by],
         "objectives": [{"key": key, "better": way} for key, way in objectives.items()],
     }
+    results["sensitivity"] = study.get("sensitivity")
+    results["auto"] = _auto(study.get("auto"), by_name)
     results["conclusion"] = conclusion(results)
     return results
+
+
+def _auto(auto: dict[str, Any] | None, rows: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """The mix that was searched for, with the instructions that the board counted."""
+    if auto is None:
+        return None
+    counted = rows["auto"]["metrics"].get("instructions_per_inference")
+    value = None if counted is None else counted["value"]
+    limit = auto["budget"].get("instructions")
+    exceeded = value is not None and limit is not None and value > limit
+    return {**auto, "counted_instructions": value, "exceeded": exceeded}
 
 
 def read_answers(bundle: Bundle) -> Answers:

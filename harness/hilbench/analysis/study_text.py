@@ -24,7 +24,39 @@ def conclusion(results: dict[str, Any]) -> list[str]:
         for row in results["subjects"]
         if row["refused"]
     ]
-    return lines
+    return [*lines, *_sensitivity(results.get("sensitivity")), *_auto(results.get("auto"))]
+
+
+def _sensitivity(found: dict[str, Any] | None) -> list[str]:
+    """The layer that loses most."""
+    able = [row for row in (found or {}).get("layers", []) if not row["refused"]]
+    if found is None or not able:
+        return []
+    worst = max(able, key=lambda row: row["change"])
+    clear = worst["high"] < 0
+    shift = (
+        f"{_signed(worst['shift'])} points ({_signed(worst['low'])} to {_signed(worst['high'])})"
+    )
+    if found["metric"] == "auc":
+        shift = f"AUC {worst['shift']:+.4f} ({worst['low']:+.4f} to {worst['high']:+.4f})"
+    return [
+        f"Quantized alone by {found['scheme']}, {worst['layer']} changes the output most: {shift} on "
+        f"the validation part{'' if clear else ', which is no significant loss'}."
+    ]
+
+
+def _auto(found: dict[str, Any] | None) -> list[str]:
+    """What the search estimated, and what the board counted."""
+    if found is None:
+        return []
+    estimated, counted = found["estimated_instructions"], found["counted_instructions"]
+    if estimated is None or counted is None:
+        return ["auto holds its budget; there are no counts to check the estimate by."]
+    text = f"auto holds its budget with {estimated:,} instructions by the estimate"
+    text += f"; counted are {counted:,.0f}"
+    if found["exceeded"]:
+        text += f", MORE than the budget of {found['budget']['instructions']:,}: lower it"
+    return [f"{text}."]
 
 
 def _answer(results: dict[str, Any], valid: list[dict[str, Any]]) -> list[str]:

@@ -9,6 +9,7 @@ layers are moved up again where there is room.  All is deterministic, and bounde
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,12 +42,14 @@ class Budget:
         return {name: limit for name, limit in named.items() if limit is not None}
 
     def excess(self, costs: dict[str, int | None]) -> float:
-        """By how much costs exceed the limits, each as a share of its limit; 0 = within."""
+        """By how much costs exceed the limits, each as a share of its limit; 0 = within.
+
+        A cost that is not known is infinite.
+        """
         over = 0.0
         for name, limit in self.limits.items():
             cost = costs[name]
-            assert cost is not None, "search_mix refuses limits that cannot be known"
-            over += max(0.0, cost / limit - 1)
+            over += math.inf if cost is None else max(0.0, cost / limit - 1)
         return over
 
 
@@ -64,13 +67,9 @@ def search_mix(judge: Judge, budget: Budget) -> Found:
     Raises
     ------
     UsageError
-        No limit; a limit that is not known here; no mix holds the budget (the hint has the
+        A limit that is not known here; no mix holds the budget (the hint has the
         closest).
     """
-    if not budget.limits:
-        raise UsageError(
-            "auto needs a budget", hint="--max-flash, --max-arena or --max-instructions"
-        )
     return _Search(judge, budget).run()
 
 
@@ -112,7 +111,7 @@ class _Search:
 
     def _check_limits(self) -> None:
         for name in self._budget.limits:
-            if any(c.costs[name] is None for c in self._uniform.values()):
+            if all(c.costs[name] is None for c in self._uniform.values()):
                 raise UsageError(
                     f"a limit on {name.replace('_bytes', '')} cannot be held here: this board's "
                     "firmware or table of costs does not tell it",
@@ -197,7 +196,7 @@ class _Search:
     def _unmet(self) -> UsageError:
         closest = min(self._all, key=lambda c: (self._budget.excess(c.costs), c.answers.change))
         reached = ", ".join(
-            f"{name.replace('_bytes', '')} {closest.costs[name]:,} of {limit:,}"
+            f"{name.replace('_bytes', '')} {closest.costs[name] or 0:,} of {limit:,}"
             for name, limit in self._budget.limits.items()
         )
         mix = ", ".join(f"{name} {scheme}" for name, scheme in closest.mix.items())

@@ -118,11 +118,12 @@ class Judge:
         self._float_model, self._calibration = float_model, calibration
         self._board, self._optimize = board, optimize
         self._firmware: Firmware = load_firmware(board.firmware)
-        self._workload = workload
         self.graph = models.loads(float_model, "model")
+        self.metric = workload.metric
         self.layers = mixed.layers_of(self.graph)
         self._take(workload)
         self.judged = 0
+        self._engines: dict[tuple[str, ...], int | None] = {}
         self._known: dict[tuple[str, ...], Candidate | None] = {}
         self._reference: NDArray[np.float64] | None = None
         self._reference = self._outputs(self.graph)
@@ -174,7 +175,9 @@ class Judge:
             image = models.pack(graph, isa=self._board.isa, optimize=self._optimize)
         except UnsupportedOp:
             return None
-        engine = self._firmware.min_flash(image.kernels)
+        if image.kernels not in self._engines:
+            self._engines[image.kernels] = self._firmware.min_flash(image.kernels)
+        engine = self._engines[image.kernels]
         estimated = op_cost.estimate_layers(image, op_cost.group_of(self._board.isa))
         return Candidate(
             mix=dict(mix),
@@ -193,7 +196,7 @@ class Judge:
         outputs = self._outputs(graph)
         assert self._reference is not None
         change = float(np.mean((outputs - self._reference) ** 2))
-        if self._workload.metric == "auc":
+        if self.metric == "auc":
             scores = reconstruction_errors(outputs, self._values, 1.0, 0)
             scores, labels = by_file(scores, self._labels, self._files)
             return Answers(auc(scores, labels), change, None, scores)
@@ -216,7 +219,7 @@ class Judge:
         return np.asarray(tensor.scale * (outputs - tensor.zero_point))
 
 
-def layer_rows(judge: Judge, mix: Mapping[str, str]) -> list[dict[str, Any]]:
+def layer_rows(judge: Judge, mix: mixed.Mix) -> list[dict[str, Any]]:
     """A mix as JSON has it: a row for each layer."""
     return [
         {

@@ -23,7 +23,7 @@ def measure_sensitivity(judge: Judge, scheme: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``scheme``, ``origin``, ``vectors``, ``quality`` of the float model, and ``layers``: each
+        ``scheme``, ``metric``, ``origin``, ``vectors``, ``quality`` of the float model, and ``layers``: each
         with ``layer``, ``operator``, ``refused`` (why it cannot be quantized, or None), and where
         it can ``quality``, ``shift`` with ``low`` and ``high`` (paired, 95 %), ``change`` (mean
         squared difference of the outputs), ``weight_bytes_saved``.
@@ -47,6 +47,7 @@ def measure_sensitivity(judge: Judge, scheme: str) -> dict[str, Any]:
         row["weight_bytes_saved"] = _constants(judge.graph) - _constants(graph)
     return {
         "scheme": scheme,
+        "metric": judge.metric,
         "origin": ORIGIN,
         "vectors": len(judge.chosen),
         "quality": base.quality,

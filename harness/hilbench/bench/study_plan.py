@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench import models, workloads
+from hilbench.bench.auto import Budget
 from hilbench.bench.plan import DEFAULT_MODES, PERFORMANCE_VECTORS, Plan, RunOptions, resolve
+from hilbench.bench.study_layers import AUTO, find_auto, make_judge, sensitivity_of
 from hilbench.boards import load_catalogue
 from hilbench.boards.catalogue import find_board
 from hilbench.errors import ImageTooLarge, ModelError, UnsupportedOp, UsageError, VectorError
@@ -20,6 +22,7 @@ from hilbench.schemes import recipes
 
 #: What runs when no schemes are named.
 DEFAULT_SCHEMES = ("f32", "w8a8", "w8a8-tensor", "w8a16", "w4a8", "dynamic8", "fp8")
+MIX = "a scheme for each layer, searched for under a budget"
 #: Visits of each subject to the board: there and back again (ABBA).
 ROUNDS = 2
 
@@ -31,13 +34,18 @@ class StudyOptions:
     Attributes
     ----------
     schemes : tuple of str
-        Names of ``recipes.SCHEMES``, or paths to .tflite files; the first is the reference.
+        Names of ``recipes.SCHEMES``, ``auto``, or paths to .tflite files; the first is the
+        reference.
     model : Path or None
         The float model that the schemes are made of; None = the workload's own.
     calibration : Path or None
         ``.npy`` of real values, (n, ...), for a model of one's own with vectors of one's own.
     rounds : int
         Visits of each subject to the board; every other round goes backwards.
+    sensitivity : str or None
+        A scheme by which one layer at a time is quantized, to see which one loses the accuracy.
+    budget : Budget
+        What ``auto`` has to hold.
     """
 
     board: str
@@ -52,6 +60,8 @@ class StudyOptions:
     vectors: int | None = None
     performance_vectors: int = PERFORMANCE_VECTORS
     rounds: int = ROUNDS
+    sensitivity: str | None = None
+    budget: Budget = field(default_factory=Budget)
     repeat: int = 2
     warmup: int = 1
     decode: str = "layer"
@@ -97,6 +107,8 @@ class StudyPlan:
     float_model: bytes = field(repr=False)
     model_name: str
     calibration: str
+    sensitivity: dict[str, Any] | None = None
+    auto: dict[str, Any] | None = None
 
     @property
     def reference(self) -> Plan:
@@ -140,6 +152,8 @@ class StudyPlan:
                 }
                 for subject in self.subjects
             ],
+            "sensitivity": self.sensitivity,
+            "auto": self.auto,
         }
 
 
@@ -165,8 +179,18 @@ def resolve_study(options: StudyOptions, work: Path) -> StudyPlan:
         float_path = workloads.get(options.workload or "digits").model_path("f32")
     float_model = _read(float_path)
     calibration, text = _calibration(options)
+    named = _named(options.schemes)
+    sensitivity = auto = None
+    if options.sensitivity is not None or AUTO in options.schemes:
+        workload = _workload(options)
+        judge = make_judge(options.board, workload, float_model, calibration, options.optimize)
+        sensitivity = sensitivity_of(judge, options.sensitivity)
+        if AUTO in options.schemes:
+            content, auto = find_auto(judge, options.budget)
+            (work / "auto.tflite").write_bytes(content)
+            named = [(n, work / "auto.tflite" if n == AUTO else p) for n, p in named]
     subjects: list[Subject] = []
-    for name, path in _named(options.schemes):
+    for name, path in named:
         subjects.append(_subject(options, name, path, float_model, calibration, work))
     first = subjects[0]
     if first.plan is None:
@@ -181,12 +205,25 @@ def resolve_study(options: StudyOptions, work: Path) -> StudyPlan:
                 f"{subject.name} is not asked the same as {first.name}: its vectors differ",
                 hint="give --workload, or real values (float .npy) that every model can encode",
             )
-    return StudyPlan(options, tuple(subjects), float_model, float_path.stem, text)
+    return StudyPlan(
+        options, tuple(subjects), float_model, float_path.stem, text, sensitivity, auto
+    )
 
 
 def _check(options: StudyOptions) -> None:
     if len(options.schemes) < 2:
         raise UsageError("a study needs at least two schemes", hint="the first is the reference")
+    if AUTO in options.schemes and not options.budget.limits:
+        raise UsageError(
+            "auto needs a budget", hint="--max-flash, --max-arena or --max-instructions"
+        )
+    for limit, value in options.budget.limits.items():
+        if value < 1:
+            raise UsageError(f"the limit on {limit} is {value}, must be at least 1")
+    if options.budget.limits and AUTO not in options.schemes:
+        raise UsageError("a budget is for auto", hint="name it: --schemes f32,w8a8,auto")
+    if options.sensitivity is not None and not recipes.find_scheme(options.sensitivity).recipe:
+        raise UsageError(f"{options.sensitivity} is not quantized layer by layer")
     if not 1 <= options.rounds <= 100:
         raise UsageError(f"--rounds is {options.rounds}, must be from 1 to 100")
 
@@ -197,7 +234,7 @@ def _named(schemes: Sequence[str]) -> list[tuple[str, Path | None]]:
     for text in schemes:
         is_file = text.endswith(".tflite")
         name = Path(text).stem if is_file else text
-        if not is_file:
+        if not is_file and text != AUTO:
             recipes.find_scheme(text)
         if name in [other for other, _ in named]:
             raise UsageError(f"two schemes are called '{name}'", hint="rename one of the files")
@@ -235,6 +272,7 @@ def _subject(
 ) -> Subject:
     form, text = "plain", "the user's own file"
     if path is not None:
+        text = MIX if name == AUTO else text
         content = _read(path)
         models.load(path)  # a damaged file is refused, not left out
     else:
@@ -261,15 +299,19 @@ def _pack(options: StudyOptions, path: Path, form: str) -> models.Image:
     return models.pack(graph, isa=board.isa, coding=coding, optimize=options.optimize)
 
 
+def _workload(options: StudyOptions) -> str | None:
+    """The workload by name; None for vectors of one's own."""
+    if options.workload is None and options.inputs is None and options.model is None:
+        return "digits"
+    return options.workload
+
+
 def _run_options(options: StudyOptions, path: Path, form: str) -> RunOptions:
-    workload = options.workload
-    if workload is None and options.inputs is None and options.model is None:
-        workload = "digits"
     return RunOptions(
         board=options.board,
         backend=options.backend,
         device=options.device,
-        workload=workload,
+        workload=_workload(options),
         model=path,
         inputs=options.inputs,
         labels=options.labels,

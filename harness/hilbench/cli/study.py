@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--schemes",
         metavar="LIST",
-        help="by comma, the reference first: names (f32,w8a8,...) and your own .tflite files",
+        help="by comma, the reference first: names (f32,w8a8,...), auto, your own .tflite files",
     )
     what.add_argument("--inputs", type=Path, metavar="DIR|FILE", help="your own vectors")
     what.add_argument("--labels", type=Path, metavar="CSV", help="file,label or file,classes,label")
@@ -47,6 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--decode", choices=("layer", "once"), default="layer", help="huffman: when")
     how.add_argument("--optimize", choices=("size", "speed"), default="size", help="kernels' aim")
     how.add_argument("--deadline", type=float, default=60.0, metavar="S", help="longest silence, s")
+    layers = parser.add_argument_group("layer by layer, judged on the validation part")
+    layers.add_argument(
+        "--sensitivity", metavar="SCHEME", help="what each layer loses when it alone has this one"
+    )
+    for limit, unit, text in (
+        ("flash", "BYTES", "flash, image and kernels"),
+        ("arena", "BYTES", "RAM of the arena"),
+        ("instructions", "N", "instructions of an inference, as estimated"),
+    ):
+        layers.add_argument(
+            f"--max-{limit}", type=int, metavar=unit, help=f"budget of auto: {text}"
+        )
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, default=Path("results"), metavar="DIR")
     output.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -56,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     import tempfile
 
+    from hilbench.bench.auto import Budget
     from hilbench.bench.study import run_study
     from hilbench.bench.study_plan import DEFAULT_SCHEMES, StudyOptions, resolve_study
 
@@ -79,6 +92,8 @@ def execute(options: argparse.Namespace) -> int:
         optimize=options.optimize,
         out=options.out,
         deadline_s=options.deadline,
+        sensitivity=options.sensitivity,
+        budget=Budget(options.max_flash, options.max_arena, options.max_instructions),
     )
     with tempfile.TemporaryDirectory(prefix="hilbench-study-") as work:
         study = resolve_study(asked, Path(work))

@@ -6,6 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hilbench.reports.study_layers import (
+    SENSITIVITY_HEADINGS,
+    auto_facts,
+    sensitivity_plot,
+    sensitivity_rows,
+    sensitivity_title,
+)
 from hilbench.reports.study_plots import Point, tradeoff
 from hilbench.reports.study_table import cells, columns, headings, objective_text
 from hilbench.reports.terminal import UNTESTED
@@ -49,6 +56,8 @@ def render_study(study: StudyFolder, results: dict[str, Any]) -> str:
         rows=[_row(results, row) for row in results["subjects"]],
         plots=list(_plots(results)),
         flips=list(_flips(study, results)),
+        sensitivity=_sensitivity(results.get("sensitivity")),
+        auto=_auto(results.get("auto")),
         provenance=list(_provenance(study)),
     )
 
@@ -152,6 +161,24 @@ def _flipped(
         if label:
             change = "lost" if was == label else "gained" if now == label else "other"
         yield Flip(vector, drawer.draw(vector), name(label), name(was), name(now), change)
+
+
+# ---------------------------------------------------------------- layers
+
+
+def _sensitivity(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "title": sensitivity_title(found),
+        "headings": SENSITIVITY_HEADINGS,
+        "rows": list(sensitivity_rows(found)),
+        "plot": sensitivity_plot(found),
+    }
+
+
+def _auto(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if found is None else {"facts": auto_facts(found), "layers": found["layers"]}
 
 
 # ---------------------------------------------------------------- provenance

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from hilbench.reports.study_layers import layer_tables
 from hilbench.units import REGISTRY, format_value
 
 
@@ -27,7 +28,7 @@ def study_table(results: dict[str, Any]) -> Group:
         if not any(r["dominated_by"] for r in results["subjects"])
         else [Text("dim: another scheme is at least as good in everything", style="dim")]
     )
-    return Group(table, *notes, *lines)
+    return Group(table, *notes, *layer_tables(results), *lines)
 
 
 def columns(results: dict[str, Any]) -> list[tuple[str, str]]:
