@@ -6,9 +6,9 @@ Counts each operator of many models on the emulated boards (exact, the empty win
 fits non-negative coefficients of products, outputs, reads and a constant by least squares of the
 relative error, one fit for each instruction set and kind of kernel.  Then each network is left out
 in turn, in all its schemes, and its models are estimated by what the others say.  --counts keeps
-the counts in a file, or takes them from there.  Models of the data folder beside the clone and of
-the package pymicro-wakeword are counted where they are at hand; the table in the repository is of
-all of them.
+the counts in a file, or takes them from there.  Generated networks add shapes.  Models of the data
+folder beside the clone and of the package pymicro-wakeword are counted where they are at hand; the
+table in the repository is of all of them.
 """
 
 from __future__ import annotations
@@ -37,8 +37,11 @@ from benchmarks.counted_board import counted_board  # noqa: E402
 from hilbench import models, workloads  # noqa: E402
 from hilbench.bench.plan import RunOptions, resolve  # noqa: E402
 from hilbench.errors import ImageTooLarge, ModelError, UnsupportedOp  # noqa: E402
-from hilbench.models import op_cost  # noqa: E402
+from hilbench.models import op_cost, writer  # noqa: E402
 from hilbench.schemes import mixed, recipes  # noqa: E402
+from hilbench.schemes.export import float_graph  # noqa: E402
+from hilbench.schemes.layers import AveragePool, Conv2D, Dense, Depthwise  # noqa: E402
+from hilbench.schemes.network import Network  # noqa: E402
 
 BOARDS = ("mps2-an386", "mps3-an547", "mps2-an385-m0", "rv32-virt")
 SHARED = ROOT.parent / "shared" / "data" / "mlperf-tiny"
@@ -46,6 +49,17 @@ SHARED_MODELS = ("kws_int8", "ic_int8", "kws_dynamic", "ic_float")
 WORKLOADS = ("digits", "motion", "kws-synthetic", "mnist5k", "anomaly")
 SCHEMES = ("f32", "w8a8", "w8a8-tensor", "w8a16", "w4a8", "dynamic8", "dynamic4", "weight8",
            "weight4", "f16", "fp8")  # fmt: skip
+GENERATED = (
+    Network("generated-image", (20, 20, 3), (
+        Conv2D(24), Depthwise(), Conv2D(32, (1, 1)), Conv2D(16, (5, 5), (2, 2)),
+        Depthwise((3, 3), (2, 2)), AveragePool((2, 2)), Dense(20),
+    )),
+    Network("generated-series", (64, 1, 8), (
+        Conv2D(20, (7, 1), (2, 1)), Depthwise((5, 1)), Conv2D(40, (1, 1)),
+        Depthwise((9, 1), (2, 1)), Conv2D(24, (3, 1)), AveragePool(), Dense(5),
+    )),
+    Network("generated-dense", (40, 1, 1), (Dense(64, True), Dense(24, True), Dense(48))),
+)  # fmt: skip
 #: Schemes that take turns from layer to layer: the borders have operators of their own.
 MIXED = (("w8a8", "f32"), ("f32", "w8a8"), ("w8a16", "f32"), ("f32", "w8a16"), ("w8a8", "w8a16"),
          ("w8a16", "w8a8"), ("w4a8", "w8a16"), ("f32", "w4a8"))  # fmt: skip
@@ -84,9 +98,7 @@ class Observation:
 
 def subjects() -> Iterator[Subject]:
     """Everything that is counted."""
-    for name in WORKLOADS:
-        workload = workloads.get(name)
-        content = workload.model_path("f32").read_bytes()
+    for name, content in float_models():
         shape = models.loads(content).inputs[0].shape
         random = np.random.default_rng(0).standard_normal((CALIBRATION_VECTORS, *shape[1:]))
         values = random.astype(np.float32)
@@ -112,6 +124,15 @@ def subjects() -> Iterator[Subject]:
     if wake is not None and wake.origin is not None:
         for path in sorted((Path(wake.origin).parent / "models").glob("*.tflite")):
             yield "wake-word", path.stem, path.read_bytes(), "plain"
+
+
+def float_models() -> Iterator[tuple[str, bytes]]:
+    """Workloads' models, and generated ones with shapes that those lack; weights are random."""
+    for name in WORKLOADS:
+        yield name, workloads.get(name).model_path("f32").read_bytes()
+    for network in GENERATED:
+        graph = float_graph(network, network.initial(0), softmax=True)
+        yield network.name, writer.write(graph)
 
 
 def count(board: str, wanted: Sequence[Subject]) -> Iterator[Observation]:

@@ -40,8 +40,8 @@ def _sensitivity(found: dict[str, Any] | None) -> list[str]:
     if found["metric"] == "auc":
         shift = f"AUC {worst['shift']:+.4f} ({worst['low']:+.4f} to {worst['high']:+.4f})"
     return [
-        f"Quantized alone by {found['scheme']}, {worst['layer']} changes the output most: {shift} on "
-        f"the validation part{'' if clear else ', which is no significant loss'}."
+        f"Quantized alone by {found['scheme']}, {worst['layer']} changes the output most: {shift} "
+        f"on the validation part{'' if clear else ', which is no significant loss'}."
     ]
 
 

@@ -11,6 +11,7 @@ import bisect
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,15 @@ def library_bytes(elf_path: Path) -> int:
 
 
 def _read(elf_path: Path) -> tuple[list[_Item], dict[_Item, list[_Item]]]:
+    status = elf_path.stat()
+    return _read_once(elf_path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read_once(
+    elf_path: Path, changed_ns: int, size: int
+) -> tuple[list[_Item], dict[_Item, list[_Item]]]:
+    """Read again only when the file changed: a search for a mix asks for dozens of engines."""
     from elftools.elf.elffile import ELFFile
 
     with elf_path.open("rb") as stream:
