@@ -1,4 +1,4 @@
-"""`hilbench study` layer by layer: the mix under a budget runs on the board, the report shows it."""
+"""`hilbench study` layer by layer: a mix under a budget runs on the board, the report shows it."""
 
 from __future__ import annotations
 

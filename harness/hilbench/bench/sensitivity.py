@@ -25,8 +25,8 @@ def measure_sensitivity(judge: Judge, scheme: str) -> dict[str, Any]:
     dict
         ``scheme``, ``metric``, ``origin``, ``vectors``, ``quality`` of the float model, and
         ``layers``: each with ``layer``, ``operator``, ``refused`` (why it cannot be quantized, or
-        None), and where it can ``quality``, ``shift`` with ``low`` and ``high`` (paired, 95 %), ``change`` (mean
-        squared difference of the outputs), ``weight_bytes_saved``.
+        None).  Where it can: ``quality``, ``shift`` with ``low`` and ``high`` (paired, 95 %),
+        ``change`` (mean squared difference of the outputs), ``weight_bytes_saved``.
     """
     base = judge.answers(judge.graph)
     rows = []

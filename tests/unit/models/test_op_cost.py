@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.counted_board import counted_board
 from tests.conftest import hilbench, require_tool
 
-from benchmarks.counted_board import counted_board
 from hilbench import models, workloads
 from hilbench.bench.plan import RunOptions, resolve
 from hilbench.boards import load_catalogue
