@@ -234,17 +234,17 @@ def pack_table(model: str, scheme: str, image: Any, estimated: Sequence[int | No
     total = sum(known) if known else image.macs
     table = Table(title=title, title_justify="left", show_footer=True)
     table.add_column("op", justify="right")
-    table.add_column("operator")
+    table.add_column("operator", no_wrap=True)
     table.add_column("kernel")
-    table.add_column("output")
+    table.add_column("output", no_wrap=True)
     table.add_column("MACs", justify="right", footer=f"{image.macs:,}")
     if estimated:
         table.add_column("est. instr.", justify="right", footer=f"{sum(known):,}")
     table.add_column("est. share" if estimated else "share of MACs", justify="right")
-    table.add_column("weights, bytes", justify="right")
+    table.add_column("weights, B", justify="right")
     table.add_column("stored")
     for number, op in enumerate(image.ops):
-        shape = " × ".join(map(str, op.output_shape))
+        shape = "×".join(map(str, op.output_shape))
         part = estimated[number] if estimated else op.macs
         share = "" if part is None or not total else f"{100 * part / total:.1f} %"
         count = [] if not estimated else ["unknown" if part is None else f"{part:,}"]
