@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.browser import browser
 from tests.conftest import hilbench, require_module, require_tool
+from tests.page_checks import PHONE_PX, SCREEN_PX, assert_readable
 
 from hilbench import models, workloads
 from hilbench.store.study import open_study
@@ -74,6 +76,12 @@ def test_the_report_has_each_layer(study: dict[str, Any]) -> None:
     assert 'id="mix"' in report
     stored = open_study(Path(study["folder"])).results()
     assert stored["sensitivity"] == study["sensitivity"]
+
+
+@pytest.mark.parametrize("width", [PHONE_PX, SCREEN_PX])
+def test_the_report_is_readable(study: dict[str, Any], width: int) -> None:
+    with browser(require_tool("chromium", "chromium")) as page:
+        assert_readable(page, Path(study["folder"]) / "report.html", width, dark=False)
 
 
 BAD = {
