@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -103,6 +106,19 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@contextmanager
+def built_once(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A folder that this session's workers share: the first in builds, the others find it built."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / f"built-{name}"
+    folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def host_agent(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The agent built for this computer; needs a C compiler and make."""
@@ -110,4 +126,5 @@ def host_agent(tmp_path_factory: pytest.TempPathFactory) -> Any:
     require_tool("make", "make")
     from tests.host_agent import build
 
-    return build(tmp_path_factory.mktemp("host-agent"))
+    with built_once(tmp_path_factory, "host-agent") as folder:
+        return build(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import built_once
 from tests.firmware.build import SANITIZERS, make
 from tests.firmware.engine import Engine
 from tests.firmware.fuzz.process import run_all
@@ -16,7 +17,8 @@ from tests.firmware.fuzz.process import run_all
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """Frames and engine, callable from here."""
-    return ctypes.CDLL(str(make("libhilbench.so", tmp_path_factory.mktemp("library"))))
+    with built_once(tmp_path_factory, "library") as folder:
+        return ctypes.CDLL(str(make("libhilbench.so", folder)))
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +29,8 @@ def engine(library: ctypes.CDLL) -> Engine:
 @pytest.fixture(scope="session")
 def fuzz_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The engine under ASan and UBSan, which takes images (fuzz/process.py)."""
-    return make("fuzz", tmp_path_factory.mktemp("fuzz"), SANITIZERS)
+    with built_once(tmp_path_factory, "sanitized") as folder:
+        return make("fuzz", folder, SANITIZERS)
 
 
 @pytest.fixture(scope="session")
@@ -44,4 +47,5 @@ def run_fuzz(program: Path, images: list[bytes]) -> list[tuple[int, int]]:
 @pytest.fixture(scope="session")
 def sanitized_agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """agent-host under ASan and UBSan."""
-    return make("agent-host", tmp_path_factory.mktemp("agent"), SANITIZERS)
+    with built_once(tmp_path_factory, "sanitized") as folder:
+        return make("agent-host", folder, SANITIZERS)

@@ -48,7 +48,7 @@ def run(board: str, tmp_path: Path, *arguments: str | Path) -> dict:
 
 
 @pytest.mark.parametrize("board", EACH_BOARD)
-@pytest.mark.parametrize("scheme", ["w8a8", "f32"])
+@pytest.mark.parametrize("scheme", ["w8a8", pytest.param("f32", marks=pytest.mark.slow)])
 def test_digits(board: str, scheme: str, tmp_path: Path) -> None:
     """All 450 vectors and both modes; the expected outputs are the reference interpreter's."""
     from hilbench import workloads

@@ -83,7 +83,12 @@ CASES = {
     "clock 10 % slow": Case(
         {"clock_factor": 0.9}, 3, r"core clock is 1[89]\d\.\d MHz.*says 216\.0 MHz"
     ),
-    "silent in mid-run": Case({"uart_to_host": {"mute_after": 900}}, 6, "no progress for 12 s"),
+    "silent in mid-run": Case(
+        {"uart_to_host": {"mute_after": 900}},
+        6,
+        "no progress for 6 s",
+        arguments=("--deadline", "6"),
+    ),
     "port gone": Case({"port_gone_after": 900}, 6, "serial port .* is gone"),
     "HardFault": Case(
         {"hard_fault": {"address": kernel_address(), "count": 12}},
@@ -386,7 +391,9 @@ def test_disk_full_keeps_what_was_recorded(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- signals
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "sign", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     "delay_s",
     [pytest.param(1.0, marks=pytest.mark.slow), 2.5, pytest.param(4.5, marks=pytest.mark.slow)],

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from random_graphs import as_vectors, random_graph, random_inputs
 from test_mutations import float_originals, mutants, originals
-from tests.conftest import ROOT, require_shared, require_tool, require_wake_word
+from tests.conftest import ROOT, built_once, require_shared, require_tool, require_wake_word
 
 from hilbench import models, workloads
 from hilbench.errors import ModelError
@@ -102,17 +102,19 @@ def aligned(size: int, fill: int) -> NDArray[np.uint8]:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     compiler = require_tool("cc", "gcc")
     sources = ROOT / "firmware" / "engine"
-    target = tmp_path_factory.mktemp("engine") / "engine.so"
     files = [*sources.glob("*.c"), *sources.glob("kernels/*/*.c")]
     shim = Path(__file__).with_name("engine_shim.c")
     flags = ["-std=c11", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared"]
     flags += ["-DHB_KERNELS_DSP", "-DHB_DSP_MODEL", "-DHB_KERNELS_MVE", "-DHB_MVE_MODEL"]
     flags += ["-DHB_KERNELS_THUMB1"]
     includes = [f"-I{sources}", f"-I{sources / 'kernels'}"]
-    command = [compiler, *flags, *includes, "-o", str(target), str(shim), *map(str, files)]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return Engine(target)
+    with built_once(tmp_path_factory, "engine") as folder:
+        target = folder / "engine.so"
+        if not target.exists():
+            command = [compiler, *flags, *includes, "-o", str(target), str(shim), *map(str, files)]
+            built = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert built.returncode == 0, built.stderr
+        return Engine(target)
 
 
 def assert_agrees(engine: Engine, graph: Graph, vectors: NDArray[np.uint8]) -> None:
