@@ -48,7 +48,9 @@ def check_hilbench(words: list[str]) -> None:
         return
     if len(words) == 1:  # named, not shown: only the verb counts
         return
-    required = [] if "--board" in words or verb not in ("run", "flash") else ["--board", "x"]
+    required = (
+        [] if "--board" in words or verb not in ("run", "flash", "study") else ["--board", "x"]
+    )
     build_parser(verb).parse_args([*words, *required])
     if "--board" in words:
         board = words[words.index("--board") + 1]

@@ -14,7 +14,7 @@ from tests.page_checks import PHONE_PX, SCREEN_PX, assert_readable
 from hilbench import models, workloads
 from hilbench.store.study import open_study
 
-pytestmark = pytest.mark.emulated
+pytestmark = [pytest.mark.emulated, pytest.mark.slow]
 
 #: Between the flash of float and of w4a8; float needs four times the instructions.
 MAX_FLASH, MAX_INSTRUCTIONS = 32_000, 200_000

@@ -39,7 +39,8 @@ def quantizer_package() -> str:
             return name
     raise ToolMissing(
         "quantizing needs the package ai-edge-quantizer",
-        hint="nothing was touched; pip install 'hilbench[quantize]'",
+        hint="nothing was touched; pip install 'hilbench[quantize]' (on other computers than "
+        "x86-64 Linux: pip install ai-edge-quantizer, not tried)",
     )
 
 
