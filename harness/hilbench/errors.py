@@ -90,6 +90,10 @@ class VectorError(UsageError):
     """Inputs or labels given by the user cannot be used."""
 
 
+class TraceError(UsageError):
+    """A recorded power trace cannot be read; the message has file and line (or offset)."""
+
+
 class BundleError(UsageError):
     """A bundle is altered, unreadable, or cannot be resumed."""
 
@@ -111,6 +115,10 @@ class MeasurementError(HilbenchError):
 
 class ClockMismatch(MeasurementError):
     """The core's clock, timed by the host, is not what the firmware says."""
+
+
+class AlignmentError(MeasurementError):
+    """Edges that the instrument saw cannot be matched to the device's own marks."""
 
 
 # ---------------------------------------------------------------- 4
@@ -178,6 +186,10 @@ class TargetLost(HilbenchError):
 
 class LinkLost(TargetLost):
     """The serial port is gone, or the device is silent past its deadline."""
+
+
+class InstrumentLost(TargetLost):
+    """The energy instrument is gone, or silent past its deadline, in mid-recording."""
 
 
 class TargetFault(TargetLost):

@@ -30,6 +30,7 @@ RANKS = {
     "analysis": 3,
     "reports": 3,
     "backends": 4,
+    "instruments": 4,
     "bench": 5,
     "cli": 6,
 }

@@ -60,11 +60,12 @@ def open_link(url: str, baud: int) -> Link:
             exclusive=True,
         )
     except (serial.SerialException, OSError, ValueError) as error:
-        raise _open_error(url, error) from error
+        raise port_error(url, error) from error
     return Link(port, url)
 
 
-def _open_error(url: str, error: Exception) -> NoDevice | DeviceBusy | ProbeUnusable:
+def port_error(url: str, error: Exception) -> NoDevice | DeviceBusy | ProbeUnusable:
+    """What a failure to open a serial port means to the user."""
     code = getattr(error, "errno", None)
     text = str(error)
     if code in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text:

@@ -12,6 +12,7 @@ from hilbench.stats.paired import (
     vectors_to_decide,
 )
 from hilbench.stats.shift import Shift, mann_whitney_p, paired_shift, unpaired_shift, wilcoxon_p
+from hilbench.stats.student import student_quantile
 
 __all__ = [
     "Auc",
@@ -27,6 +28,7 @@ __all__ = [
     "paired_shift",
     "quantile_interval",
     "smallest_visible_difference",
+    "student_quantile",
     "unpaired_shift",
     "vectors_to_decide",
     "wilcoxon_p",

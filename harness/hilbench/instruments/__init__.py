@@ -1,0 +1,1 @@
+"""Energy instruments: drivers, recorded traces, and their alignment with the device."""
