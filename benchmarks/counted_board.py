@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from hilbench.device.stream import unpack_result
 from hilbench.schema import protocol as p
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Of one inference, when a window was disturbed.
+ATTEMPTS = 3
 PLUGIN = ROOT / "tools" / "tcg_plugin" / "window_counts.c"
 HEADER = Path(hilbench.__file__).parent / "backends" / "virtual" / "transfers.h"
 #: What opens and closes a window: of the Cortex-M ports, and of the RISC-V one.
@@ -40,6 +42,10 @@ MARKERS = (("hb_counter_start", "hb_counter_stop"), ("counter_start", "counter_s
 
 class CountError(Exception):
     """Two ways of counting disagree, or an output is wrong."""
+
+
+class Disturbed(CountError):
+    """Something else than the inference was counted, too."""
 
 
 @dataclass(frozen=True)
@@ -145,18 +151,31 @@ class CountedBoard:
     backend: Backend
 
     def inference(self) -> Count:
-        """Count the inference of the plan's first vector; its output must be right."""
+        """Count the inference of the plan's first vector; its output must be right.
+
+        On a busy computer a late frame may interrupt a window, which then is no count of the
+        inference; it is counted again, and the last attempt's error stands.
+        """
+        for _ in range(ATTEMPTS - 1):
+            with suppress(Disturbed):
+                return self._inference()
+        return self._inference()
+
+    def _inference(self) -> Count:
         vector = self.plan.vectors[:1]
         request = RunRequest(p.RunMode.TIMED, vector.tobytes(), vector.shape[1], 1, 0, 1)
-        overhead, ticks = 0, []
+        overhead, interrupts, ticks = 0, 0, []
         for record in run_stream(self.device, request, StreamStatistics(), 120.0):
             if record.kind is p.RecordKind.OVERHEAD:
                 overhead = p.Overhead.unpack(record.body).ticks
             elif record.kind is p.RecordKind.RESULT:
                 result, output = unpack_result(record.body)
                 ticks.append(result.ticks)
+                interrupts += result.interrupts
                 if output != self.plan.expected[0].tobytes():
                     raise CountError("the output differs from the host's reference")
+        if interrupts:
+            raise Disturbed(f"the window had {interrupts} interrupts")
         return self._counts(overhead, ticks)[0]
 
     def layers(self) -> list[Count]:
@@ -183,7 +202,7 @@ class CountedBoard:
                 [window[i] - first[i] for window in rest[: len(ticks)]] for i in range(4)
             )
             if seen != plain:
-                raise CountError(f"the timer counts {plain}, the plugin {seen}")
+                raise Disturbed(f"the timer counts {plain}, the plugin {seen}")
             only_mve = vector if "mve" in self.plan.board.isa else [None] * len(plain)
             each = zip(plain, weighted, only_mve, inner, strict=True)
             return [Count(*counts) for counts in each]
