@@ -85,6 +85,7 @@ def test_a_stuck_bit_is_named_with_both_values(start_board: StartBoard) -> None:
     assert "0x00 at 0x08000010, 0x10 was written" in caught.value.message
 
 
+@pytest.mark.slow
 def test_flash_busy_for_ever(start_board: StartBoard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(probe_module.TIMEOUTS_S, "flash.timeout.init", 1.0)
     board = start_board()

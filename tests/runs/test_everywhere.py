@@ -119,7 +119,9 @@ def windows(content: dict) -> list[dict[str, str]]:
     return rows
 
 
-@pytest.mark.parametrize("model", ["digits", "kws_int8", "ic_int8"])
+@pytest.mark.parametrize(
+    "model", ["digits", "kws_int8", pytest.param("ic_int8", marks=pytest.mark.slow)]
+)
 def test_virtual_counts_equal_qemus_to_the_last_instruction(model: str, tmp_path: Path) -> None:
     """nucleo-f746 and mps2-an500 run the same kernel objects."""
     arguments: list[str | Path] = ["--mode", "performance", "--repeat", "1", "--vectors", "3"]

@@ -391,13 +391,12 @@ def test_disk_full_keeps_what_was_recorded(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- signals
 
 
-@pytest.mark.parametrize(
-    "sign", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize(
     "delay_s",
-    [pytest.param(1.0, marks=pytest.mark.slow), 2.5, pytest.param(4.5, marks=pytest.mark.slow)],
+    [1.0, 2.5, 4.5],
 )
+@pytest.mark.slow
 def test_signals_leave_a_resumable_run_and_no_process(
     tmp_path: Path, sign: signal.Signals, delay_s: float
 ) -> None:

@@ -26,7 +26,7 @@ from hilbench.schemes.network import Network
 from hilbench.store import open_bundle, read_journal
 from hilbench.store.study import open_study
 
-pytestmark = pytest.mark.emulated
+pytestmark = [pytest.mark.emulated, pytest.mark.slow]
 
 SCHEMES = "f32,w8a8,w4a8,dynamic8,own.tflite"
 QUICK = ("--vectors", "150", "--performance-vectors", "5")

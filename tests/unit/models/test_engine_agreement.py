@@ -191,6 +191,7 @@ def test_wide_softmax_agrees(engine: Engine, classes: int) -> None:
     assert_agrees(engine, graph, vectors.view(np.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [originals, float_originals])
 def test_damaged_models_that_are_accepted_agree(
     engine: Engine, files: Callable[[], list[bytes]]
