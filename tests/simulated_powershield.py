@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
-import threading
-import tty
 from dataclasses import dataclass
+
+from tests.simulated_instrument import SimulatedInstrument
 
 
 @dataclass
@@ -22,25 +21,12 @@ class Stream:
     vanish: bool = False  # after the data
 
 
-class SimulatedPowerShield:
+class SimulatedPowerShield(SimulatedInstrument):
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.log: list[str] = []
         self._voltage = b"0000-03"
-        self._master, self._slave = pty.openpty()
-        tty.setraw(self._slave)
-        self.url = os.ttyname(self._slave)
-        self._stop = threading.Event()
-        self._vanished = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        if not self._vanished:
-            os.close(self._master)
-            os.close(self._slave)
+        super().__init__()
 
     def _run(self) -> None:
         buffer, rest, running = b"", b"", False
@@ -66,9 +52,7 @@ class SimulatedPowerShield:
                 sent = os.write(self._master, rest[: self.stream.chunk_bytes])
                 rest = rest[sent:]
                 if running and not rest and self.stream.vanish:
-                    os.close(self._master)
-                    os.close(self._slave)
-                    self._vanished = True
+                    self._vanish()
                     return
 
     def _answer(self, command: str) -> bytes:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
-import threading
-import tty
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tests.simulated_instrument import SimulatedInstrument
 
 R_OHM = (1031.64, 101.65, 10.15, 0.94, 0.043)
 #: Largest current of each range but the last: where the simulated instrument switches.
@@ -62,26 +61,13 @@ class Waveform:
             at, turn = at + size, turn + 1
 
 
-class SimulatedPpk2:
+class SimulatedPpk2(SimulatedInstrument):
     """Answers commands in a thread; sends its waveform once after START, as fast as it is read."""
 
     def __init__(self, waveform: Waveform) -> None:
         self.waveform = waveform
         self.log: list[bytes] = []
-        self._master, self._slave = pty.openpty()
-        tty.setraw(self._slave)
-        self.url = os.ttyname(self._slave)
-        self._stop = threading.Event()
-        self._vanished = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        if not self._vanished:
-            os.close(self._master)
-            os.close(self._slave)
+        super().__init__()
 
     def _run(self) -> None:
         stream: Iterator[bytes] | None = None
@@ -108,9 +94,7 @@ class SimulatedPpk2:
                     continue
                 limit = self.waveform.vanish_after_bytes
                 if limit is not None and sent >= limit:
-                    os.close(self._master)
-                    os.close(self._slave)
-                    self._vanished = True
+                    self._vanish()
                     return
                 count = os.write(self._master, rest)
                 sent, rest = sent + count, rest[count:]

@@ -177,16 +177,15 @@ def _compare_answers(reference: Answers, other: Answers, metric: str) -> dict[st
     if reference.labels is None:
         return result
     n = len(reference.predictions)
-    lost = int((reference.right & ~other.right).sum())
-    gained = int((~reference.right & other.right).sum())
-    shift, low, high = stats.paired_difference_interval(lost, gained, n)
+    found = stats.paired_accuracy(reference.right, other.right)
+    lost, gained = found.lost, found.gained
     return result | {
         "lost": lost,
         "gained": gained,
-        "mcnemar_p": stats.mcnemar_exact(lost, gained),
-        "accuracy_shift": shift,
-        "low": low,
-        "high": high,
+        "mcnemar_p": found.p,
+        "accuracy_shift": found.shift,
+        "low": found.low,
+        "high": found.high,
         "vectors_to_decide": stats.vectors_to_decide(lost, gained, n),
         "smallest_visible_difference": stats.smallest_visible_difference(lost, gained, n),
     }

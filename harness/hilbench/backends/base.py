@@ -67,6 +67,15 @@ class Backend(Protocol):
         """Leave the target halted or reset, everything closed.  Never raises."""
 
 
+def find_device(board: Board, name: str, device: str | None) -> str:
+    """Name of the device that a backend would take, found free; raises BlockedError."""
+    backend = create_backend(board, name, device)
+    try:
+        return backend.acquire()
+    finally:
+        backend.close()
+
+
 def create_backend(board: Board, name: str, device: str | None) -> Backend:
     """The backend of that name for a board; imports only what it needs."""
     spec = board.backends[name]

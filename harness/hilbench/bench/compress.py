@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench import __version__, models, workloads
-from hilbench.backends.base import Progress, create_backend
+from hilbench.backends.base import Progress, find_device
 from hilbench.bench.plan import RunOptions, check_device, choose_backend, resolve
 from hilbench.bench.run import run
 from hilbench.boards import Board, load_catalogue
@@ -28,7 +28,7 @@ from hilbench.schemes.compression import Compressor, ParamStore, Settings, Stage
 from hilbench.schemes.designs import design
 from hilbench.schemes.training import data_of
 from hilbench.stats import wilson_interval
-from hilbench.stats.paired import mcnemar_exact, paired_difference_interval
+from hilbench.stats.paired import paired_accuracy
 from hilbench.store.files import host_io_error, write_atomically
 
 SCHEMA = "hilbench-compress-1"
@@ -148,11 +148,7 @@ def _board(options: CompressOptions) -> Board | None:
     board = find_board(load_catalogue(), options.board)
     spec = choose_backend(board, options.backend)
     check_device(spec, options.device)
-    backend = create_backend(board, spec.name, options.device)
-    try:
-        backend.acquire()
-    finally:
-        backend.close()
+    find_device(board, spec.name, options.device)
     return board
 
 
@@ -315,16 +311,15 @@ def _paired(first: dict[str, Any] | None, second: Flags) -> dict[str, Any] | Non
 
 def paired(reference: str, first: Flags, second: Flags) -> dict[str, Any]:
     """McNemar's test and the interval of the difference (second - first) on the same vectors."""
-    lost, won = int((first & ~second).sum()), int((second & ~first).sum())
-    shift, low, high = paired_difference_interval(lost, won, len(second))
+    found = paired_accuracy(first, second)
     return {
         "reference": reference,
-        "mcnemar_p": mcnemar_exact(lost, won),
-        "lost": lost,
-        "won": won,
-        "accuracy_shift": shift,
-        "low": low,
-        "high": high,
+        "mcnemar_p": found.p,
+        "lost": found.lost,
+        "won": found.gained,
+        "accuracy_shift": found.shift,
+        "low": found.low,
+        "high": found.high,
     }
 
 

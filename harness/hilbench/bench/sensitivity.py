@@ -62,10 +62,8 @@ def _shift(judge: Judge, base: Answers, other: Answers) -> dict[str, float]:
         return {"shift": found.shift, "low": found.low, "high": found.high}
     assert base.right is not None
     assert other.right is not None
-    lost = int((base.right & ~other.right).sum())
-    gained = int((~base.right & other.right).sum())
-    shift, low, high = stats.paired_difference_interval(lost, gained, len(base.right))
-    return {"shift": shift, "low": low, "high": high}
+    paired = stats.paired_accuracy(base.right, other.right)
+    return {"shift": paired.shift, "low": paired.low, "high": paired.high}
 
 
 def _constants(graph: models.Graph) -> int:

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from hilbench.analysis.study import compare_subjects
-from hilbench.backends.base import Progress, create_backend
+from hilbench.backends.base import Progress, create_backend, find_device
 from hilbench.bench.plan import Plan, restore
 from hilbench.bench.recorded import read_events
 from hilbench.bench.run import Say, finish
@@ -32,7 +32,9 @@ def run_study(study: StudyPlan, progress: Progress, say: Say) -> StudyFolder:
         The first cause; the study stays resumable.
     """
     reference = study.reference
-    _probe(reference, say)  # blocked boards are found before a folder is left behind
+    # a blocked board is found before a folder is left behind
+    device = find_device(reference.board, reference.spec.name, reference.options.device)
+    say(f"device: {device}")
     models = {f"models/{s.name}.tflite": s.content for s in study.subjects if s.content}
     models["float.tflite"] = study.float_model
     name = f"{reference.board.id}-{reference.spec.name}-{reference.workload.name}"
@@ -85,14 +87,6 @@ def remaining_visits(folder: Path) -> dict[str, dict[str, int]]:
     return left
 
 
-def _probe(plan: Plan, say: Say) -> None:
-    backend = create_backend(plan.board, plan.spec.name, plan.options.device)
-    try:
-        say(f"device: {backend.acquire()}")
-    finally:
-        backend.close()
-
-
 def _complete(
     study: StudyFolder, plans: dict[str, Plan], progress: Progress, say: Say
 ) -> StudyFolder:
@@ -106,9 +100,9 @@ def _complete(
         raise Interrupted(
             error.message, hint=f"go on with: hilbench resume {study.folder}"
         ) from error
-    except HilbenchError as error:
+    except HilbenchError:
         say(f"the study stays resumable: hilbench resume {study.folder}")
-        raise error
+        raise
     bundles = {name: study.bundle(name) for name in study.names()}
     study.write_json("results.json", compare_subjects(study.plan, bundles))
     study.write("report.html", render_study(study, study.results()).encode())

@@ -281,15 +281,16 @@ def _subject(
         content = recipes.quantize(float_model, name, calibration)
     made = work / f"{name}.tflite"
     made.write_bytes(content)
-    image_bytes = arena_bytes = None
     try:
-        image = _pack(options, made, form)
-        image_bytes, arena_bytes = len(image.data), image.arena_bytes
         plan = resolve(_run_options(options, made, form))
-    except (ImageTooLarge, UnsupportedOp) as error:
-        refused = error.message
-        return Subject(name, text, content, form, None, refused, image_bytes, arena_bytes)
-    return Subject(name, text, content, form, plan, "", image_bytes, arena_bytes)
+    except UnsupportedOp as error:
+        return Subject(name, text, content, form, None, error.message)
+    except ImageTooLarge as error:  # its sizes are an answer, too
+        image = _pack(options, made, form)
+        sizes = len(image.data), image.arena_bytes
+        return Subject(name, text, content, form, None, error.message, *sizes)
+    sizes = len(plan.image.data), plan.image.arena_bytes
+    return Subject(name, text, content, form, plan, "", *sizes)
 
 
 def _pack(options: StudyOptions, path: Path, form: str) -> models.Image:

@@ -11,19 +11,15 @@ import math
 import time
 from collections.abc import Callable, Iterator
 
-import serial
-
 from hilbench.errors import InstrumentLost, ProbeUnusable, UsageError
 from hilbench.instruments import powershield_protocol as wire
 from hilbench.instruments.base import Block, Capabilities, Mark, Setup
-from hilbench.link.link import port_error
+from hilbench.instruments.port import InstrumentPort
 
 BAUD = 3_686_400
 ACK_DEADLINE_S = 2.0
 SILENCE_DEADLINE_S = 3.0
 END_DEADLINE_S = 2.0
-READ_TIMEOUT_S = 0.05
-MAX_READ_BYTES = 1 << 16
 #: UM2269: an acquisition without end goes up to 5 kHz in ASCII.
 ASCII_MAX_RATE_HZ = 5000.0
 RATES_HZ = tuple(m * 10.0**e for e in range(6) for m in (1, 2, 5) if m * 10**e <= 100_000)
@@ -75,12 +71,7 @@ class PowerShield:
         self._configured = self._binary = False
         self._decoder: wire.AsciiDecoder | wire.BinaryDecoder | None = None
         self._text = b""
-        try:
-            self._port = serial.serial_for_url(
-                url, baudrate=BAUD, timeout=READ_TIMEOUT_S, write_timeout=2.0, exclusive=True
-            )
-        except (serial.SerialException, OSError, ValueError) as error:
-            raise port_error(url, error) from error
+        self._port = InstrumentPort(url, BAUD, "PowerShield")
         try:
             self._send("stop")  # it may still be measuring for a program that was killed
             name = self._identify()
@@ -143,7 +134,7 @@ class PowerShield:
             if stop_s is None and stop():
                 self._send("stop")
                 stop_s = time.monotonic()
-            data = self._read()
+            data = self._port.read()
             now_s = time.monotonic()
             if data:
                 heard_s = now_s
@@ -206,24 +197,11 @@ class PowerShield:
                         return answer.removeprefix(command).strip()
                 elif text.startswith(("err", "error")):
                     raise ProbeUnusable(f"{command!r} was refused: {text}")
-            self._text += self._read()
+            self._text += self._port.read()
         raise ProbeUnusable(f"{command!r} was not acknowledged within {ACK_DEADLINE_S:g} s")
 
     def _send(self, command: str) -> None:
-        try:
-            self._port.write(command.encode() + b"\n")
-        except (serial.SerialException, OSError) as error:
-            raise InstrumentLost(f"the PowerShield at {self.url} is gone: {error}") from error
-
-    def _read(self) -> bytes:
-        try:
-            waiting = min(max(1, self._port.in_waiting), MAX_READ_BYTES)
-            return bytes(self._port.read(waiting))
-        except (serial.SerialException, OSError) as error:
-            raise InstrumentLost(
-                f"the PowerShield at {self.url} is gone: {error}",
-                hint="what was recorded is kept; reconnect it and repeat the run",
-            ) from error
+        self._port.write(command.encode() + b"\n")
 
 
 def _decimal(text: str) -> float | None:

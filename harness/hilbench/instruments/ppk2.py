@@ -5,20 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-import serial
-
 from hilbench.errors import InstrumentLost, ProbeUnusable, UsageError
 from hilbench.instruments import ppk2_protocol as wire
 from hilbench.instruments.base import Block, Capabilities, Mark, Setup
-from hilbench.link.link import port_error
+from hilbench.instruments.port import InstrumentPort
 
 METADATA_DEADLINE_S = 2.0
 SILENCE_DEADLINE_S = 2.0
-READ_TIMEOUT_S = 0.05
 #: After STOP the instrument may still send what its USB buffers hold.
 DRAIN_QUIET_S = 0.1
 DRAIN_DEADLINE_S = 2.0
-MAX_READ_BYTES = 1 << 16
 
 CAPABILITIES = Capabilities(
     name="Nordic PPK2",
@@ -60,14 +56,9 @@ class Ppk2:
         self._spike_filter = spike_filter
         self._supply_v: float | None = None
         self.decoder: wire.StreamDecoder | None = None
+        self._port = InstrumentPort(url, 115200, "PPK2")
         try:
-            self._port = serial.serial_for_url(
-                url, baudrate=115200, timeout=READ_TIMEOUT_S, write_timeout=2.0, exclusive=True
-            )
-        except (serial.SerialException, OSError, ValueError) as error:
-            raise port_error(url, error) from error
-        try:
-            self._send(wire.STOP)  # it may still be streaming for a program that was killed
+            self._port.write(wire.STOP)  # it may still be streaming for a program that was killed
             self._drain()
             self.calibration = wire.parse_metadata(self._metadata())
         except (InstrumentLost, ProbeUnusable) as error:
@@ -81,13 +72,13 @@ class Ppk2:
         """Set mode and voltage.  Raises UsageError for a voltage or rate that it cannot do."""
         if setup.rate_hz not in (None, wire.RATE_HZ):
             raise UsageError(f"the PPK2 samples at {wire.RATE_HZ:g} Hz, not {setup.rate_hz:g} Hz")
-        self._send(wire.DUT_OFF)
-        self._send(wire.SOURCE_METER if setup.source else wire.AMPERE_METER)
+        self._port.write(wire.DUT_OFF)
+        self._port.write(wire.SOURCE_METER if setup.source else wire.AMPERE_METER)
         millivolts = round(setup.voltage_v * 1000)
         if not wire.MIN_VOLTAGE_MV <= millivolts <= wire.MAX_VOLTAGE_MV:
             raise UsageError(f"the PPK2 takes 0.8 to 5.0 V, not {setup.voltage_v:g} V")
         # In ampere mode the regulator's value still enters the conversion of currents.
-        self._send(wire.regulator(millivolts))
+        self._port.write(wire.regulator(millivolts))
         self._supply_v = setup.voltage_v
 
     def arm(self) -> None:
@@ -97,17 +88,17 @@ class Ppk2:
         self.decoder = wire.StreamDecoder(
             self.calibration, self._supply_v, spike_filter=self._spike_filter
         )
-        self._send(wire.DUT_ON)
+        self._port.write(wire.DUT_ON)
 
     def stream(self, stop: Callable[[], bool]) -> Iterator[Block]:
         """Blocks of samples until ``stop()`` is true; raises InstrumentLost when it is gone."""
         decoder = self.decoder
         if decoder is None:
             raise UsageError("the PPK2 was not armed")
-        self._send(wire.START)
+        self._port.write(wire.START)
         heard_s = time.monotonic()
         while not stop():
-            data = self._read()
+            data = self._port.read()
             now_s = time.monotonic()
             if data:
                 heard_s = now_s
@@ -117,7 +108,7 @@ class Ppk2:
                     f"the PPK2 at {self.url} sent nothing for {SILENCE_DEADLINE_S:g} s",
                     hint="what was recorded is kept; the DUT may have lost its power",
                 )
-        self._send(wire.STOP)
+        self._port.write(wire.STOP)
         yield decoder.finish()
         self._drain()
 
@@ -140,46 +131,29 @@ class Ppk2:
     def close(self) -> None:
         """Stop, switch the DUT off and close the port; never raises."""
         try:
-            self._send(wire.STOP)
-            self._send(wire.DUT_OFF)
+            self._port.write(wire.STOP)
+            self._port.write(wire.DUT_OFF)
         except InstrumentLost:
             pass
         finally:
             self._port.close()
 
     def _metadata(self) -> bytes:
-        self._send(wire.GET_METADATA)
+        self._port.write(wire.GET_METADATA)
         deadline_s = time.monotonic() + METADATA_DEADLINE_S
         answer = b""
         while time.monotonic() < deadline_s:
-            answer += self._read()
+            answer += self._port.read()
             if b"END" in answer:
                 return answer[: answer.index(b"END")]
         raise ProbeUnusable(f"no calibration within {METADATA_DEADLINE_S:g} s")
-
-    def _send(self, command: bytes) -> None:
-        try:
-            self._port.write(command)
-        except (serial.SerialException, OSError) as error:
-            raise InstrumentLost(f"the PPK2 at {self.url} is gone: {error}") from error
-
-    def _read(self) -> bytes:
-        """What has arrived, at least one byte unless the timeout passes."""
-        try:
-            waiting = min(max(1, self._port.in_waiting), MAX_READ_BYTES)
-            return bytes(self._port.read(waiting))
-        except (serial.SerialException, OSError) as error:
-            raise InstrumentLost(
-                f"the PPK2 at {self.url} is gone: {error}",
-                hint="what was recorded is kept; reconnect it and repeat the run",
-            ) from error
 
     def _drain(self) -> None:
         """Drop what still comes until the line is quiet, or the deadline."""
         deadline_s = time.monotonic() + DRAIN_DEADLINE_S
         quiet_since_s = time.monotonic()
         while time.monotonic() < deadline_s:
-            if self._read():
+            if self._port.read():
                 quiet_since_s = time.monotonic()
             elif time.monotonic() - quiet_since_s > DRAIN_QUIET_S:
                 return

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hilbench.reports import plots
+from hilbench.reports.page import render_page
 from hilbench.reports.waterfall import Step, waterfall
 from hilbench.units import REGISTRY, format_value
 
@@ -47,12 +48,8 @@ def compress_table(result: Result) -> Group:
 
 def render_compress(result: Result) -> str:
     """One self-contained page: no script, no external request."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("hilbench.reports"), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("compress.html.j2").render(
+    return render_page(
+        "compress.html.j2",
         result=result,
         title=_title(result),
         cost_title=_cost_title(result),

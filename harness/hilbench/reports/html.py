@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.reports import plots
+from hilbench.reports.page import render_page
 from hilbench.reports.terminal import SYNTHETIC, UNTESTED, interval_text, ordered_metrics
 from hilbench.reports.vectors import VectorDrawer
 from hilbench.stats import wilson_interval
@@ -35,14 +36,10 @@ class Wrong:
 
 def render_html(bundle: Bundle) -> str:
     """The report's text.  ``bundle`` needs its metrics and tables, not its manifest."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("hilbench.reports"), autoescape=True, undefined=StrictUndefined
-    )
     plan, metrics = bundle.plan, bundle.metrics
     samples = _Samples(bundle)
-    return environment.get_template("report.html.j2").render(
+    return render_page(
+        "report.html.j2",
         plan=plan,
         run=bundle.run,
         title=f"{plan['subject']['model']} on {plan['board']}",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from hilbench.reports.page import render_page
 from hilbench.reports.plots import WIDTH, Bar, bars
 
 if TYPE_CHECKING:
@@ -31,12 +32,8 @@ def precision_table(result: dict[str, Any]) -> Table:
 
 def render_precision(result: dict[str, Any]) -> str:
     """One self-contained page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("hilbench.reports"), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("precision.html.j2").render(
+    return render_page(
+        "precision.html.j2",
         result=result,
         title=_title(result),
         rows=_rows(result),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hilbench.reports.page import render_page
 from hilbench.reports.study_layers import (
     SENSITIVITY_HEADINGS,
     auto_facts,
@@ -41,13 +42,9 @@ class Flip:
 
 def render_study(study: StudyFolder, results: dict[str, Any]) -> str:
     """The report's text; ``study`` needs its bundles, not its manifest."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("hilbench.reports"), autoescape=True, undefined=StrictUndefined
-    )
     plan = study.plan
-    return environment.get_template("study.html.j2").render(
+    return render_page(
+        "study.html.j2",
         plan=plan,
         results=results,
         title=f"{plan['model']} on {plan['board']}: which scheme?",

@@ -22,7 +22,7 @@ from hilbench.schemes.designs import Design
 from hilbench.schemes.network import Network, Params
 from hilbench.schemes.objectives import Distillation, Objective, cross_entropy
 from hilbench.schemes.training import Data, Fitted, Recipe, fit
-from hilbench.stats.paired import mcnemar_exact
+from hilbench.stats.paired import paired_accuracy
 from hilbench.store.files import write_atomically
 
 #: A teacher is worse than the best when McNemar's p on the validation part is below this.
@@ -317,9 +317,7 @@ def choose_teacher(
     ]
     sizes = [network.parameter_count() for network, _ in trained]
     best = max(range(len(trained)), key=lambda i: (int(right[i].sum()), -sizes[i]))
-    ps = [
-        mcnemar_exact(int((right[best] & ~r).sum()), int((r & ~right[best]).sum())) for r in right
-    ]
+    ps = [paired_accuracy(right[best], each).p for each in right]
     fit_enough = [i for i, p in enumerate(ps) if p >= SIGNIFICANCE]
     chosen = min(fit_enough, key=lambda i: sizes[i])
     return tuple(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from hilbench.stats.auc import Auc, AucShift, auc, paired_auc
 from hilbench.stats.intervals import median_interval, quantile_interval, wilson_interval
 from hilbench.stats.paired import (
+    PairedAccuracy,
     holm,
     mcnemar_exact,
+    paired_accuracy,
     paired_difference_interval,
     smallest_visible_difference,
     vectors_to_decide,
@@ -17,12 +19,14 @@ from hilbench.stats.student import student_quantile
 __all__ = [
     "Auc",
     "AucShift",
+    "PairedAccuracy",
     "Shift",
     "auc",
     "holm",
     "mann_whitney_p",
     "mcnemar_exact",
     "median_interval",
+    "paired_accuracy",
     "paired_auc",
     "paired_difference_interval",
     "paired_shift",

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def mcnemar_exact(b: int, c: int) -> float:
@@ -94,6 +98,35 @@ def _crossing(function: Callable[[float], float], outside: float, inside: float)
         else:
             inside = middle
     return (outside + inside) / 2
+
+
+@dataclass(frozen=True)
+class PairedAccuracy:
+    """Accuracy of the second minus that of the first, on the same vectors.
+
+    Attributes
+    ----------
+    lost, gained : int
+        Vectors that only the first, and only the second, gets right.
+    shift, low, high : float
+        :func:`paired_difference_interval`.
+    p : float
+        :func:`mcnemar_exact`.
+    """
+
+    lost: int
+    gained: int
+    shift: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_accuracy(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> PairedAccuracy:
+    """Compare two classifiers by where each is right; both of shape (vectors,)."""
+    lost, gained = int((first & ~second).sum()), int((second & ~first).sum())
+    interval = paired_difference_interval(lost, gained, len(first))
+    return PairedAccuracy(lost, gained, *interval, mcnemar_exact(lost, gained))
 
 
 def vectors_to_decide(

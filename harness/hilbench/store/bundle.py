@@ -76,7 +76,7 @@ class Bundle:
         return read_journal(self.folder)
 
     def read_json(self, name: str) -> dict[str, Any]:
-        return _read_json(self.folder / name)
+        return read_json_object(self.folder / name)
 
     def array(self, name: str) -> np.ndarray[Any, Any] | None:
         """An array of the bundle, or None when the run has none of that name."""
@@ -113,7 +113,7 @@ def open_bundle(folder: Path, verify: bool = True) -> Bundle:
     """
     if not (folder / PLAN).exists():
         raise BundleError(f"{folder} is no bundle: it has no {PLAN}")
-    plan = _read_json(folder / PLAN)
+    plan = read_json_object(folder / PLAN)
     version = plan.get("bundle_version")
     if version != VERSION:
         raise BundleError(
@@ -143,7 +143,7 @@ def _listed(folder: Path) -> Bundle:
 
 
 def _verify(folder: Path) -> None:
-    manifest = _read_json(folder / MANIFEST)
+    manifest = read_json_object(folder / MANIFEST)
     files = manifest.get("files")
     if not isinstance(files, dict) or not all(isinstance(f, dict) for f in files.values()):
         raise BundleError(f"{folder / MANIFEST} is damaged")
@@ -159,7 +159,7 @@ def _verify(folder: Path) -> None:
             raise BundleError(f"{path} was added after the run", hint=hint)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

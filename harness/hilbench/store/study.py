@@ -13,7 +13,6 @@ Files of a study::
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hilbench.errors import BundleError
-from hilbench.store.bundle import MANIFEST, Bundle, open_bundle
+from hilbench.store.bundle import MANIFEST, Bundle, open_bundle, read_json_object
 from hilbench.store.files import host_io_error, sha256, sync_folder, write_atomically
 from hilbench.store.writer import to_json_bytes
 
@@ -45,7 +44,7 @@ class StudyFolder:
         return self.folder / "subjects"
 
     def results(self) -> dict[str, Any]:
-        return _read(self.folder / RESULTS)
+        return read_json_object(self.folder / RESULTS)
 
     def bundle(self, name: str, verify: bool = True) -> Bundle:
         """The bundle of a subject."""
@@ -103,9 +102,9 @@ def open_study(folder: Path, verify: bool = True) -> StudyFolder:
     BundleError
         No study, or altered: names the file.
     """
-    study = StudyFolder(folder, _read(folder / STUDY))
+    study = StudyFolder(folder, read_json_object(folder / STUDY))
     if verify and study.sealed:
-        files = _read(folder / MANIFEST).get("files")
+        files = read_json_object(folder / MANIFEST).get("files")
         if not isinstance(files, dict):
             raise BundleError(f"{folder / MANIFEST} is damaged")
         seen = {str(path.relative_to(folder)): path for path in _files(folder)}
@@ -134,13 +133,3 @@ def _files(folder: Path) -> list[Path]:
         if path.is_file() and not path.name.startswith(".") and path.name != MANIFEST
     ]
     return sorted([*found, *(folder / "subjects").glob(f"*/{MANIFEST}")])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read: {error}") from error
-    if not isinstance(value, dict):
-        raise BundleError(f"{path} is damaged: no JSON object")
-    return value
