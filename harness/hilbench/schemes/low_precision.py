@@ -68,7 +68,9 @@ def float8(x: Array) -> Array:
     largest = float(np.abs(x).max(initial=0.0))
     if largest == 0.0:
         return x
-    scale = np.float32(2.0 ** np.ceil(np.log2(largest / MAX_FLOAT8)))
+    # a scale below float32's smallest normal number would be 0 for the smallest tensors
+    exponent = max(-126.0, np.ceil(np.log2(largest / MAX_FLOAT8)))
+    scale = np.float32(2.0**exponent)
     rounded: Array = from_float8(to_float8(x.astype(np.float32) / scale)) * scale
     return rounded
 

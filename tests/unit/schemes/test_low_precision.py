@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hilbench.quantization import MAX_FLOAT8
@@ -50,6 +50,7 @@ def test_stochastic_rounding_keeps_the_mean(share: float) -> None:
 
 
 @given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=20), st.integers(-20, 20))
+@example([8.407790785948902e-45], 0)
 def test_float8_is_a_code_times_a_power_of_two(values: list[float], exponent: int) -> None:
     x = (np.array(values) * 2.0**exponent).astype(np.float32)
     rounded = low_precision.float8(x)
